@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** The address and port on which a process accepts TCP connections. */
+export interface ListeningAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+const LISTEN_STATE = '0A';
+
+/**
+ * Finds out whether one of the processes listens on this TCP port, without connecting to it: a connection would be
+ * seen by the service, and would succeed as well against a stranger that holds the port.
+ */
+export function findListeningPort(pids: readonly number[], port: number): ListeningAddress | null {
+  const [first] = pids;
+  if (first === undefined) return null;
+  const listeners = new Map<string, string>();
+  // Read through the worker, so that its own network namespace counts.
+  for (const table of ['tcp', 'tcp6']) readListeners(`/proc/${first}/net/${table}`, port, listeners);
+  if (listeners.size === 0) return null;
+  for (const pid of pids) {
+    for (const inode of readSocketInodes(pid)) {
+      const address = listeners.get(inode);
+      if (address !== undefined) return { address, port };
+    }
+  }
+  return null;
+}
+
+function readListeners(path: string, port: number, listeners: Map<string, string>): void {
+  let text: string;
+  try {
+    text = readFileSync(path, 'latin1');
+  } catch {
+    return;
+  }
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  for (const line of text.split('\n')) {
+    const fields = line.trim().split(/\s+/);
+    const [, local, , state] = fields;
+    const inode = fields[9];
+    if (local === undefined || inode === undefined || state !== LISTEN_STATE || !local.endsWith(suffix)) continue;
+    listeners.set(inode, decodeAddress(local.slice(0, -suffix.length)));
+  }
+}
+
+/** The kernel prints an address as 32-bit words in the byte order of the machine, which is little-endian on all hosts we support. */
+function decodeAddress(hex: string): string {
+  const bytes = Buffer.from(hex, 'hex');
+  bytes.swap32();
+  if (bytes.length === 4) return bytes.join('.');
+  const groups: string[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(bytes.readUInt16BE(at).toString(16));
+  return groups.every((group) => group === '0') ? '::' : groups.join(':');
+}
+
+function* readSocketInodes(pid: number): Generator<string> {
+  let names: string[];
+  try {
+    names = readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    try {
+      const match = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`));
+      if (match?.[1] !== undefined) yield match[1];
+    } catch {
+      // Closed between the listing and the look.
+    }
+  }
+}
