@@ -6,6 +6,8 @@ export interface Snapshot {
   readonly generation: string;
   /** Increases with each write of desired state. */
   readonly version: number;
+  /** Term of the newest leader (the epoch of its lease), read in the same step; 0 before the first election. */
+  readonly term: number;
   readonly nodes: readonly Node[];
   readonly services: readonly Service[];
   /** Revisions that a target, a stable target, an active deployment or a live instance names. */

@@ -10,13 +10,12 @@ import type {
   Revision,
   RouterStatus,
   RoutingTable,
-  Scale,
   Service,
 } from '../../contracts/entities.ts';
 import type { DroverEvent, EventType } from '../../contracts/events.ts';
 import type { LeaderAction } from '../../contracts/leader-action.ts';
 import type { Snapshot } from '../../contracts/snapshot.ts';
-import type { ServiceSpec, UpdatePolicy } from '../../contracts/spec.ts';
+import type { Scale, ServiceSpec, UpdatePolicy } from '../../contracts/spec.ts';
 
 /**
  * All durable state. One file per aggregate; each change is one Lua script that checks, writes and appends the event.
