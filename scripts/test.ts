@@ -1,0 +1,67 @@
+// npm test: runs the tests below test/ (or below the paths given as arguments) and fails on processes they leave behind.
+
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { glob } from 'node:fs/promises';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { findLeakedProcesses, type LeakedProcess } from './test/leaked-processes.ts';
+
+const root = path.dirname(import.meta.dirname);
+
+/** Test files at once: two fit a two-core machine, on which each file has servers and workers of its own as well. */
+const concurrency = 2;
+/** The longest end-to-end file takes two minutes on a busy two-core machine; one that needs twice that hangs. */
+const fileTimeoutMs = 240_000;
+/** Processes that are on their way out when the runner ends are given this long. */
+const leakGraceMs = 3000;
+
+const files = await findTestFiles(process.argv.slice(2));
+const runId = randomUUID();
+process.stdout.write(`running ${files.length} test files, ${concurrency} at a time\n`);
+const exitCode = await runTests(files, runId);
+const leaked = await findLeakedProcesses(runId, leakGraceMs);
+if (leaked.length > 0) reportLeaks(leaked);
+process.exit(exitCode !== 0 ? exitCode : leaked.length > 0 ? 1 : 0);
+
+async function findTestFiles(filters: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const filter of filters.length > 0 ? filters : ['test']) {
+    const before = found.length;
+    if (filter.endsWith('.test.ts') && existsSync(path.join(root, filter))) found.push(filter);
+    else for await (const file of glob(`${filter}/**/*.test.ts`, { cwd: root })) found.push(file);
+    if (found.length > before) continue;
+    process.stderr.write(`no test file is at or below ${filter}; example: npm test -- test/shared\n`);
+    process.exit(1);
+  }
+  return [...new Set(found)].sort();
+}
+
+function runTests(files: readonly string[], runId: string): Promise<number> {
+  const args = [
+    '--test',
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${fileTimeoutMs}`,
+    '--test-reporter=spec',
+    ...files,
+  ];
+  const runner = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, DROVER_TEST_RUN: runId },
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
+  return new Promise((resolve, reject) => {
+    runner.on('error', reject);
+    runner.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
+  });
+}
+
+function reportLeaks(processes: readonly LeakedProcess[]): void {
+  process.stderr.write(`\n${processes.length} processes outlived the tests that started them; they are killed now:\n`);
+  for (const leak of processes) {
+    process.stderr.write(`  pid ${leak.pid}  ${leak.command}\n`);
+    leak.kill();
+  }
+}
