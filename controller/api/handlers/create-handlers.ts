@@ -1,0 +1,15 @@
+import type { Handlers } from '../handler.ts';
+import { createArtifactHandlers } from './artifacts.ts';
+import { createClusterHandlers } from './cluster.ts';
+import type { HandlerDeps } from './handler-deps.ts';
+import { createServiceHandlers } from './services.ts';
+import { createStreamHandlers } from './streams.ts';
+
+export function createHandlers(deps: HandlerDeps): Handlers {
+  return {
+    ...createClusterHandlers(deps),
+    ...createServiceHandlers(deps),
+    ...createArtifactHandlers(deps),
+    ...createStreamHandlers(deps),
+  };
+}

@@ -1,0 +1,173 @@
+import type { Server as HttpsServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { createAdapter } from '@socket.io/redis-adapter';
+import type { Redis } from 'ioredis';
+import { Server, type Socket } from 'socket.io';
+import { z } from 'zod';
+import {
+  type AgentToController,
+  type ControllerToAgent,
+  heartbeatSchema,
+  type LogChunk,
+  type LogQuery,
+  type Plan,
+  type Reply,
+  reportSchema,
+  sessionPath,
+} from '../../shared/contracts/agent-session.ts';
+import { DroverError, isDroverError } from '../../shared/contracts/drover-error.ts';
+import { nodeFactsSchema } from '../../shared/contracts/entities.ts';
+import type { ErrorCode } from '../../shared/contracts/error-code.ts';
+import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
+import type { Store, WakeHint } from '../../shared/redis/store/store.ts';
+import type { Logger } from '../../shared/runtime/logger.ts';
+import { nodeIdOf } from '../api/authenticate.ts';
+import { buildPlan } from './build-plan.ts';
+import { SnapshotCache } from './snapshot-cache.ts';
+
+/** The sessions of agents that are attached to this replica, and the way to agents on any replica. */
+export interface SessionServer {
+  /** @throws DroverError NODE_UNREACHABLE when no replica holds a session of the node, or it does not answer in time. */
+  readLogs(nodeId: string, query: LogQuery): Promise<LogChunk>;
+  connectedHere(): string[];
+  close(): Promise<void>;
+}
+
+export interface SessionServerDeps {
+  readonly server: HttpsServer;
+  readonly store: Store;
+  /** Two clients of their own: the adapter subscribes on the second. */
+  readonly adapterClients: { readonly pub: Redis; readonly sub: Redis };
+  readonly keyPrefix: string;
+  readonly controllerUrls: () => readonly string[];
+  readonly logger: Logger;
+}
+
+/** An agent that stays silent this long is dropped; with the interval below a dead link is seen within 4 s. */
+const pingTimeoutMs = 2_000;
+const pingIntervalMs = 2_000;
+/** A report of two thousand instances with last lines fits many times over. */
+const messageBytes = 16 * 1_048_576;
+const agentAnswerMs = 5_000;
+
+export function createSessionServer(deps: SessionServerDeps): SessionServer {
+  const { server, store, logger, controllerUrls } = deps;
+  const io = new Server<AgentToController, ControllerToAgent>(server, {
+    path: sessionPath,
+    transports: ['websocket'],
+    serveClient: false,
+    pingInterval: pingIntervalMs,
+    pingTimeout: pingTimeoutMs,
+    maxHttpBufferSize: messageBytes,
+    adapter: createAdapter(deps.adapterClients.pub, deps.adapterClients.sub, {
+      key: `${deps.keyPrefix}:sessions`,
+      requestsTimeout: agentAnswerMs,
+    }),
+  });
+  const snapshots = new SnapshotCache(() => store.leader.snapshot());
+  let wanted = 0;
+
+  io.use((socket, next) => {
+    try {
+      socket.data.nodeId = nodeIdOf(socket.request.socket as TLSSocket);
+      next();
+    } catch (error) {
+      next(error as Error);
+    }
+  });
+
+  io.on('connection', (socket) => serve(socket, socket.data.nodeId as string));
+
+  const planOf = async (nodeId: string): Promise<Plan> =>
+    buildPlan(nodeId, await snapshots.atLeast(wanted), controllerUrls());
+
+  const serve = (socket: AgentSocket, nodeId: string): void => {
+    const answer = <T>(name: string, schema: z.ZodType<T>, act: (message: T) => Promise<unknown>) => {
+      const listener = async (message: unknown, ack: unknown) => {
+        if (typeof ack !== 'function') return;
+        ack(await settle(name, nodeId, schema, message, act));
+      };
+      socket.on(name as keyof AgentToController, listener as never);
+    };
+    answer('hello', z.object({ facts: nodeFactsSchema, agentId: z.string().max(128) }), async ({ facts }) => {
+      await store.nodes.hello(nodeId, facts);
+      // The newest session of a node is the true one; an older one is a dead link that has not noticed yet.
+      io.in(roomOf(nodeId)).disconnectSockets(true);
+      await socket.join(roomOf(nodeId));
+      logger.info('agent connected', { nodeId });
+      return planOf(nodeId);
+    });
+    answer('heartbeat', heartbeatSchema, async ({ usage }) => ({
+      planVersion: await store.nodes.heartbeat(nodeId, usage),
+    }));
+    answer('plan', z.object({}), () => planOf(nodeId));
+    answer('report', reportSchema, async (report) => ({
+      planVersion: await store.instances.report(nodeId, socket.id, report),
+    }));
+    socket.on('disconnect', (reason) => logger.info('agent disconnected', { nodeId, reason }));
+  };
+
+  const settle = async <T>(
+    name: string,
+    nodeId: string,
+    schema: z.ZodType<T>,
+    message: unknown,
+    act: (message: T) => Promise<unknown>,
+  ): Promise<Reply<unknown>> => {
+    const parsed = schema.safeParse(message);
+    if (!parsed.success) return refusal('ARGUMENT_INVALID', `${name}: ${describeIssues(toIssues(parsed.error))}`);
+    try {
+      return { ok: true, value: await act(parsed.data) };
+    } catch (error) {
+      if (isDroverError(error)) return refusal(error.code, error.message);
+      logger.error('session message failed', { nodeId, name, error });
+      return refusal('INTERNAL', 'The controller met a defect of its own');
+    }
+  };
+
+  const stopListening = store.onWake((hint: WakeHint) => {
+    wanted = Math.max(wanted, hint.version);
+    if (hint.kind === 'report') return;
+    for (const socket of io.of('/').sockets.values()) {
+      const nodeId = socket.data.nodeId as string;
+      if (hint.nodes === undefined || hint.nodes.includes(nodeId))
+        socket.emit('planChanged', { version: hint.version });
+    }
+  });
+
+  return {
+    async readLogs(nodeId, query) {
+      let replies: Reply<LogChunk>[];
+      try {
+        replies = await io.in(roomOf(nodeId)).timeout(agentAnswerMs).emitWithAck('logs', query);
+      } catch (error) {
+        throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} did not answer within ${agentAnswerMs} ms`, {
+          cause: error,
+        });
+      }
+      const reply = replies[0];
+      if (reply === undefined)
+        throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} is not connected to any controller`);
+      if (!reply.ok) throw new DroverError(reply.problem.code as ErrorCode, reply.problem.detail);
+      return reply.value;
+    },
+    connectedHere: () => [...io.of('/').sockets.values()].map((socket) => socket.data.nodeId as string),
+    async close() {
+      stopListening();
+      // Agents move on to another controller at once; the HTTPS server is closed by the app that owns it.
+      io.disconnectSockets(true);
+      io.engine.close();
+      await io.of('/').adapter.close?.();
+    },
+  };
+}
+
+type AgentSocket = Socket<AgentToController, ControllerToAgent>;
+
+function roomOf(nodeId: string): string {
+  return `node:${nodeId}`;
+}
+
+function refusal(code: ErrorCode, detail: string): Reply<never> {
+  return { ok: false, problem: { code, detail } };
+}
