@@ -1,0 +1,18 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Server as HttpsServer } from 'node:https';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import packageFile from '../package.json' with { type: 'json' };
+import { createElection } from '../shared/coordination/election.ts';
+import { connectRedis } from '../shared/redis/connect.ts';
+import { createStore } from '../shared/redis/store/create-store.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import type { Logger } from '../shared/runtime/logger.ts';
+import { createAuthenticator } from './api/authenticate.ts';
+import { buildApp } from './api/build-app.ts';
+import { createHandlers } from './api/handlers/create-handlers.ts';
+import { establishCluster } from './authority/establish-cluster.ts';
+import { keepServerCertificate } from './authority/server-certificate.ts';
+import { type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
+import { createSessionServer } from './realtime/session-server.ts';
+import { createRunner } from './runner/runner.ts';
