@@ -85,9 +85,10 @@ function run(cwd, command, args) {
     env: { ...process.env, PATH: searchPath },
   });
   if (result.status === 0) return;
-  const lastLines = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n  ');
+  // npm names the cause first and ends with its usage.
+  const output = `${result.stderr ?? ''}${result.stdout ?? ''}`.trim().split('\n').slice(0, 15).join('\n  ');
   throw new SetupError(
-    `${command} ${args[0]} failed${result.error ? `: ${result.error.message}` : ''}. Its last lines:\n  ${lastLines}\n${retry(cwd)}`,
+    `${command} ${args[0]} failed${result.error ? `: ${result.error.message}` : ''}. It says:\n  ${output}\n${retry(cwd)}`,
   );
 }
 
