@@ -8,24 +8,30 @@ export interface ListeningAddress {
 
 const LISTEN_STATE = '0A';
 
+export interface ListeningQuery {
+  /** A member of the tree, through which its network namespace is seen. */
+  readonly pid: number;
+  readonly port: number;
+  /** All pids of the tree; asked for only when somebody listens on the port. */
+  pidsOfTree(): readonly number[];
+}
+
 /**
- * Finds out whether one of the processes listens on this TCP port, without connecting to it: a connection would be
- * seen by the service, and would succeed as well against a stranger that holds the port.
+ * Finds out whether a process tree listens on this TCP port, without connecting to it: a connection would be seen by
+ * the service, and would succeed as well against a stranger that holds the port. `stranger` says that one does.
  */
-export function findListeningPort(pids: readonly number[], port: number): ListeningAddress | null {
-  const [first] = pids;
-  if (first === undefined) return null;
+export function findListeningPort(query: ListeningQuery): ListeningAddress | 'stranger' | null {
+  const { pid, port } = query;
   const listeners = new Map<string, string>();
-  // Read through the worker, so that its own network namespace counts.
-  for (const table of ['tcp', 'tcp6']) readListeners(`/proc/${first}/net/${table}`, port, listeners);
+  for (const table of ['tcp', 'tcp6']) readListeners(`/proc/${pid}/net/${table}`, port, listeners);
   if (listeners.size === 0) return null;
-  for (const pid of pids) {
-    for (const inode of readSocketInodes(pid)) {
+  for (const member of query.pidsOfTree()) {
+    for (const inode of readSocketInodes(member)) {
       const address = listeners.get(inode);
       if (address !== undefined) return { address, port };
     }
   }
-  return null;
+  return 'stranger';
 }
 
 function readListeners(path: string, port: number, listeners: Map<string, string>): void {

@@ -14,14 +14,17 @@ export interface ProcessEntry {
 
 /** Reads one process; null when there is none, or when it has ended and only waits for its parent. */
 export function readProcessEntry(pid: number): ProcessEntry | null {
-  let text: string;
+  const entry = readAnyProcessEntry(pid);
+  return entry === null || entry.state === 'Z' || entry.state === 'X' ? null : entry;
+}
+
+/** Like `readProcessEntry`, and also shows a process that has ended and that its parent has not reaped. */
+export function readAnyProcessEntry(pid: number): ProcessEntry | null {
   try {
-    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return parseStat(pid, readFileSync(`/proc/${pid}/stat`, 'latin1'));
   } catch {
     return null;
   }
-  const entry = parseStat(pid, text);
-  return entry === null || entry.state === 'Z' || entry.state === 'X' ? null : entry;
 }
 
 /** All living processes that this host shows to us. One read per process. */

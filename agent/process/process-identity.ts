@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { readProcessEntry } from './process-entry.ts';
+import { readAnyProcessEntry, readProcessEntry } from './process-entry.ts';
 
 /**
  * Names one process of this host for ever. A pid is used again by the kernel, so a pid alone says nothing about a
@@ -23,6 +23,12 @@ export function readBootId(): string {
 /** The identity of a living process; null when there is none with this pid. */
 export function readProcessIdentity(pid: number): ProcessIdentity | null {
   const entry = readProcessEntry(pid);
+  return entry === null ? null : { pid, startTime: entry.startTime, bootId: readBootId() };
+}
+
+/** The identity of a child of the calling process that has just been spawned, even when it has ended already. */
+export function readChildIdentity(pid: number): ProcessIdentity | null {
+  const entry = readAnyProcessEntry(pid);
   return entry === null ? null : { pid, startTime: entry.startTime, bootId: readBootId() };
 }
 

@@ -44,9 +44,9 @@ function endConnectionAfter(response) {
  * request may be on the wire already.
  */
 function closeToNewConnections(server) {
-  if (server.listening) require('node:net').Server.prototype.close.call(server);
-  else if (!servers.has(server)) return;
+  if (!server.listening) return;
   servers.add(server);
+  require('node:net').Server.prototype.close.call(server);
   // The service's own close must still succeed, although its server no longer listens.
   server.close = function close(callback) {
     delete server.close;

@@ -45,13 +45,17 @@ export class JsonLineDecoder {
     this.#parts = [];
     this.#length = 0;
     this.#skipping = false;
-    if (tooLong) return this.#handlers.onBroken(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+    if (tooLong) {
+      this.#handlers.onBroken(`a line is longer than ${MAX_LINE_BYTES} bytes`);
+      return;
+    }
     if (line.length === 0) return;
     let value: unknown;
     try {
       value = JSON.parse(line.toString('utf8'));
     } catch {
-      return this.#handlers.onBroken('a line is not JSON');
+      this.#handlers.onBroken('a line is not JSON');
+      return;
     }
     this.#handlers.onValue(value);
   }

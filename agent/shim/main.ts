@@ -1,0 +1,36 @@
+/**
+ * The process of a shim: `node main.ts <bundle directory>`. Its standard error is the shim's log. It outlives the agent that has
+ * started it; it ends on request, on SIGTERM or SIGINT (workers are stopped first), or when it is of no use any more.
+ */
+import { fileURLToPath } from 'node:url';
+import { startShim } from './shim.ts';
+
+function report(error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${new Date().toISOString()} ${text}\n`);
+}
+
+// What is left here would reach cluster workers; theirs is in the bundle.
+for (const name of Object.keys(process.env)) delete process.env[name];
+
+process.on('SIGHUP', () => {});
+// A defect in one request or worker must not take the others down.
+process.on('uncaughtException', report);
+process.on('unhandledRejection', report);
+
+const [directory] = process.argv.slice(2);
+try {
+  if (directory === undefined) throw new Error('usage: main.ts <bundle directory>');
+  const hookPath = fileURLToPath(new URL('./drain-hook.cjs', import.meta.url));
+  const shim = await startShim({
+    directory,
+    paths: { nodePath: process.execPath, hookPath },
+    onTrouble: report,
+    onEnd: () => process.exit(0),
+  });
+  process.on('SIGTERM', () => void shim.stop());
+  process.on('SIGINT', () => void shim.stop());
+} catch (error) {
+  report(error);
+  process.exit(1);
+}
