@@ -1,0 +1,384 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Instance } from '../../shared/contracts/entities.ts';
+import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
+import { runDrover } from '../cluster/run-drover.ts';
+import { waitUntil } from '../cluster/wait-until.ts';
+import { type Defect, type ExampleVersion, writeExample } from './example-version.ts';
+import type { Scene, Stage } from './scene.ts';
+
+const service = 'hello';
+
+/** Deploys a version with the command that users type; returns how it ended. */
+export async function deploy(
+  { cluster, workshop, tell }: Pick<Stage, 'cluster' | 'workshop' | 'tell'>,
+  version: ExampleVersion,
+) {
+  const file = await writeExample(workshop, version);
+  return runDrover(['deploy', file, '--yes'], { env: cluster.env, onLine: (line) => tell(`  ${line}`) });
+}
+
+/** `count` rolling deploys in a row; after each only the new version answers. */
+export function rollingDeploys(versions: readonly string[], port: number): Scene {
+  return async (stage, check) => {
+    const failedBefore = stage.load.failed();
+    const seconds: number[] = [];
+    for (const version of versions) {
+      const result = await deploy(stage, { version, port });
+      seconds.push(result.elapsedMs / 1_000);
+      if (result.code !== 0)
+        check(`${version} deploys with exit code 0`, false, `exit code ${result.code}: ${result.stderr.slice(-400)}`);
+      const answers = await askVersions(stage.url, 30);
+      const stale = answers.filter((answer) => answer !== version);
+      if (stale.length > 0)
+        check(`only ${version} answers afterwards`, false, `also ${[...new Set(stale)].join(', ')}`);
+    }
+    const slowest = Math.max(...seconds).toFixed(1);
+    check(
+      `${versions.length} rolling ${versions.length === 1 ? 'deploy' : 'deploys'}; afterwards only the new version answers`,
+      true,
+      `${(seconds.reduce((a, b) => a + b, 0) / seconds.length).toFixed(1)} s each, at most ${slowest} s`,
+    );
+    checkNoFailures(stage, failedBefore, check);
+  };
+}
+
+/** A version that fails in one of three ways: nobody notices, and the old one is back by itself. */
+export function brokenDeploy(version: string, defect: Defect, port: number, expected: string): Scene {
+  return async (stage, check) => {
+    const failedBefore = stage.load.failed();
+    const result = await deploy(stage, { version, defect, port, listenTimeoutMs: 3_000 });
+    const output = `${result.stdout}${result.stderr}`;
+    check('ends with exit code 4', result.code === 4, `exit code ${result.code}`);
+    const reason = {
+      'crashes at start': /exited with code 1/,
+      'never gets ready': /not ready within/,
+      'turns unhealthy': /503/,
+      none: /$/,
+    }[defect];
+    check(
+      'says which instance, why, and its last log lines',
+      reason.test(output) && (defect === 'turns unhealthy' || output.includes(lastLineOf(defect))),
+      firstMatch(output, reason),
+    );
+    const answers = await askVersions(stage.url, 30);
+    check(
+      `back on ${expected} by itself`,
+      answers.every((answer) => answer === expected),
+      [...new Set(answers)].join(', '),
+    );
+    checkNoFailures(stage, failedBefore, check);
+  };
+}
+
+/** kill -9 of an agent: its workers go on, and it finds them again. */
+export function agentKilled(index: number): Scene {
+  return async (stage, check) => {
+    const { cluster } = stage;
+    const failedBefore = stage.load.failed();
+    const agent = cluster.agents[index] as LocalAgent;
+    const before = await pidsOn(cluster, agent);
+    agent.process.signal('SIGKILL');
+    await agent.process.exited;
+    await sleep(2_000);
+    const startedMs = performance.now();
+    await agent.start();
+    await waitUntil('the agent to have adopted its workers', async () => {
+      const node = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name);
+      const after = await pidsOn(cluster, agent);
+      return (
+        node?.state === 'ready' &&
+        sameSet(before, after) &&
+        (await cluster.client.listInstances({ query: { node: agent.name } })).length > 0
+      );
+    });
+    const adoptedMs = await adoptionTime(agent, startedMs);
+    check('workers keep their pids', sameSet(before, await pidsOn(cluster, agent)), before.join(', '));
+    check('adopted within 3 s of the restart', adoptedMs <= 3_000, `${(adoptedMs / 1_000).toFixed(1)} s`);
+    checkNoFailures(stage, failedBefore, check);
+  };
+}
+
+/** The leader dies, or freezes, in the middle of a deploy: another acts, the deploy completes. */
+export function leaderLost(version: string, port: number, how: 'SIGKILL' | 'SIGSTOP'): Scene {
+  return async (stage, check) => {
+    const { cluster } = stage;
+    const failedBefore = stage.load.failed();
+    const before = await leaderOf(cluster);
+    const controller = cluster.controllers.find(({ url }) => url === before.url);
+    if (controller === undefined) throw new Error(`No local controller listens on ${before.url}`);
+    const deploying = deploy(stage, { version, port });
+    await waitUntil('the deploy to be under way', async () => {
+      const view = await cluster.client.getService({ params: { name: service } });
+      return (
+        view.deployment?.state === 'rolling' && view.instances.some(({ revision }) => revision === view.target.revision)
+      );
+    });
+    controller.process.signal(how);
+    const lostMs = performance.now();
+    const after = await waitUntil('another leader', async () => {
+      const leader = await leaderOf(cluster);
+      return leader.term > before.term && leader;
+    });
+    const tookMs = performance.now() - lostMs;
+    check('another leads within 5 s', tookMs <= 5_000, `${(tookMs / 1_000).toFixed(1)} s`);
+    const result = await deploying;
+    check(
+      'the deploy completes',
+      result.code === 0,
+      `exit code ${result.code}${result.code === 0 ? '' : `: ${result.stderr.slice(-300)}`}`,
+    );
+    if (how === 'SIGKILL') await controller.start();
+    else {
+      controller.process.signal('SIGCONT');
+      await sleep(2_000);
+    }
+    const events = await collectEvents(cluster);
+    const stale = events.filter(
+      ({ actor, at, data }) =>
+        Number(data.term ?? after.term) < after.term &&
+        at > electedAt(events, after.term) &&
+        actor.startsWith('leader:'),
+    );
+    check(
+      'nothing of the earlier term is accepted afterwards',
+      stale.length === 0,
+      `${stale.length} stale effects, term ${after.term} leads`,
+    );
+    const answers = await askVersions(stage.url, 30);
+    check(
+      `only ${version} answers`,
+      answers.every((answer) => answer === version),
+      [...new Set(answers)].join(', '),
+    );
+    checkNoFailures(stage, failedBefore, check);
+  };
+}
+
+/** All processes of a host die at once; it comes back later. */
+export function hostKilled(index: number): Scene {
+  return async (stage, check) => {
+    const { cluster } = stage;
+    const agent = cluster.agents[index] as LocalAgent;
+    const view = await cluster.client.getService({ params: { name: service } });
+    const wanted = view.instances.filter(({ status }) => status.state === 'running').length;
+    const gone = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name)?.id;
+    const killedMs = performance.now();
+    for (const pid of await processesOf(agent)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended with the others.
+      }
+    }
+    await sleep(1_000);
+    const failedAtOnce = stage.load.failed();
+    await waitUntil(
+      'its slots to be healthy elsewhere',
+      async () => {
+        const { instances } = await cluster.client.getService({ params: { name: service } });
+        return (
+          instances.filter(
+            ({ status, nodeId, desired }) => status.health === 'healthy' && desired === 'run' && nodeId !== gone,
+          ).length >= wanted
+        );
+      },
+      { timeoutMs: 30_000 },
+    );
+    const tookMs = performance.now() - killedMs;
+    check('its slots are healthy elsewhere within 15 s', tookMs <= 15_000, `${(tookMs / 1_000).toFixed(1)} s`);
+    const later = stage.load.failed() - failedAtOnce;
+    check(
+      'routes leave it at once: no request fails after the first second',
+      later === 0,
+      `${later} failed${describeFailures(stage)}`,
+    );
+    const version = (await askVersions(stage.url, 1))[0];
+    await agent.start();
+    await waitUntil('the host to be back', async () =>
+      (await cluster.client.listNodes({})).some(({ name, state }) => name === agent.name && state === 'ready'),
+    );
+    const answers = await askVersions(stage.url, 30);
+    check(
+      'when it comes back it serves no old revision',
+      answers.every((answer) => answer === version),
+      [...new Set(answers)].join(', '),
+    );
+  };
+}
+
+/** Redis is away for a while (stopped, as a long freeze), or killed and started again. */
+export function redisLost(how: 'pause' | 'kill', forMs: number): Scene {
+  return async (stage, check) => {
+    const { cluster } = stage;
+    const failedBefore = stage.load.failed();
+    const before = await allPids(cluster);
+    const servicesBefore = JSON.stringify(
+      (await cluster.client.listServices({})).map(({ name, target, scale }) => ({ name, target, scale })),
+    );
+    const pid = cluster.redis.pid as number;
+    if (how === 'pause') process.kill(pid, 'SIGSTOP');
+    else await cluster.redis.kill();
+    await sleep(forMs);
+    const during = await workerPids(cluster);
+    check(
+      'no worker stops while Redis is away',
+      before.every((one) => during.includes(one)),
+      `${before.length} workers, ${(forMs / 1_000).toFixed(0)} s`,
+    );
+    if (how === 'pause') process.kill(pid, 'SIGCONT');
+    else await cluster.redis.start();
+    const backMs = performance.now();
+    await waitUntil('the cluster to act again', async () => {
+      const { leader } = await cluster.client.getCluster({});
+      const nodes = await cluster.client.listNodes({});
+      return leader !== null && nodes.every(({ state }) => state === 'ready');
+    });
+    check('everything resumes by itself', true, `${((performance.now() - backMs) / 1_000).toFixed(1)} s`);
+    await sleep(5_000);
+    check(
+      'no mass move afterwards: the same workers',
+      sameSet(before, await allPids(cluster)),
+      `${before.length} workers`,
+    );
+    const servicesAfter = JSON.stringify(
+      (await cluster.client.listServices({})).map(({ name, target, scale }) => ({ name, target, scale })),
+    );
+    check('nothing acknowledged is lost', servicesBefore === servicesAfter, servicesAfter.slice(0, 120));
+    checkNoFailures(stage, failedBefore, check);
+  };
+}
+
+function checkNoFailures(
+  stage: Stage,
+  before: number,
+  check: (promise: string, kept: boolean, measured: string) => void,
+): void {
+  const failed = stage.load.failed() - before;
+  check('0 failed requests', failed === 0, `${failed} failed${failed === 0 ? '' : describeFailures(stage)}`);
+}
+
+function describeFailures({ load }: Stage): string {
+  const all = Object.entries(load.figures()).flatMap(([kind, { failures }]) =>
+    failures.map((failure) => `${kind}: ${failure}`),
+  );
+  return all.length === 0 ? '' : ` (${all.slice(-3).join('; ')})`;
+}
+
+function lastLineOf(defect: Defect): string {
+  return {
+    'crashes at start': 'DATABASE_URL is not set',
+    'never gets ready': 'waiting for a database',
+    'turns unhealthy': 'connection is lost',
+    none: '',
+  }[defect];
+}
+
+function firstMatch(text: string, pattern: RegExp): string {
+  return (
+    text
+      .split('\n')
+      .find((line) => pattern.test(line))
+      ?.trim()
+      .slice(0, 160) ?? 'the output does not say so'
+  );
+}
+
+/** The version that each of `count` requests on new connections was answered by. */
+export async function askVersions(url: string, count: number): Promise<string[]> {
+  return Promise.all(
+    Array.from({ length: count }, async () => {
+      const text = await new Promise<string>((resolve, reject) => {
+        const outgoing = request(url, { agent: false, timeout: 10_000 }, async (response) => {
+          let body = '';
+          for await (const part of response) body += part;
+          resolve(body);
+        });
+        outgoing.once('error', reject);
+        outgoing.end();
+      });
+      return String((JSON.parse(text) as { version: string }).version);
+    }),
+  );
+}
+
+async function leaderOf({ client }: LocalCluster): Promise<{ url: string; term: number }> {
+  const { leader } = await client.getCluster({});
+  if (leader === null) throw new Error('There is no leader');
+  return leader;
+}
+
+async function collectEvents({ client }: LocalCluster) {
+  const events = [];
+  for await (const event of client.getEvents({ query: { follow: 'false', limit: 5_000 } })) events.push(event);
+  return events;
+}
+
+function electedAt(events: Awaited<ReturnType<typeof collectEvents>>, term: number): number {
+  return (
+    events.find(({ type, data }) => type === 'leader.elected' && data.term === term)?.at ?? Number.POSITIVE_INFINITY
+  );
+}
+
+const live = ({ status }: Instance) => status.state === 'running' && status.pid !== null;
+
+async function pidsOn({ client }: LocalCluster, agent: LocalAgent): Promise<number[]> {
+  return (await client.listInstances({ query: { node: agent.name } }))
+    .filter(live)
+    .map(({ status }) => status.pid as number);
+}
+
+async function allPids({ client }: LocalCluster): Promise<number[]> {
+  return (await client.listInstances({ query: {} })).filter(live).map(({ status }) => status.pid as number);
+}
+
+/** The worker processes that exist, read from the kernel, without asking the cluster. */
+async function workerPids(cluster: LocalCluster): Promise<number[]> {
+  const found = await Promise.all(cluster.agents.map(processesOf));
+  return found.flat();
+}
+
+/** Every process whose environment or command line names the data directory of the agent, or descends from one that does. */
+async function processesOf(agent: LocalAgent): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const parents = new Map<number, number>();
+  const roots = new Set<number>();
+  await Promise.all(
+    pids.map(async (pid) => {
+      const [stat, command] = await Promise.all([
+        readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''),
+        readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+      ]);
+      if (stat === '' || pid === process.pid) return;
+      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
+      if (command.includes(`${agent.data}/`) || command.split('\0').includes(agent.data)) roots.add(pid);
+    }),
+  );
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [pid, parent] of parents) {
+      if (!roots.has(pid) && roots.has(parent)) {
+        roots.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return [...roots];
+}
+
+/** How long after its start the agent said that it had adopted what runs; the log carries the moment. */
+async function adoptionTime(agent: LocalAgent, startedMs: number): Promise<number> {
+  const text = await readFile(agent.logFile, 'utf8');
+  const line = text
+    .trimEnd()
+    .split('\n')
+    .findLast((one) => one.includes('adopted'));
+  if (line === undefined) return Number.POSITIVE_INFINITY;
+  const at = Date.parse((JSON.parse(line) as { at: string }).at);
+  return at - (performance.timeOrigin + startedMs);
+}
+
+function sameSet(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one));
+}
