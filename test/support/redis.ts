@@ -66,6 +66,7 @@ export async function startRedis(t: Lifetime, options: StartRedisOptions = {}): 
     const running = child;
     child = undefined;
     if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    running.ref();
     const exited = once(running, 'exit');
     running.kill(signal);
     await exited;
