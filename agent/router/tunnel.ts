@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net';
+import type { ResponseHead } from './response-head.ts';
+
+export interface TunnelEnds {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  /** The 101 of the worker. */
+  readonly head: ResponseHead;
+  /** What the client sent after its request, before it had the answer. */
+  readonly fromClient: Buffer;
+  /** What the worker sent right after its 101. */
+  readonly fromUpstream: Buffer;
+}
+
+/**
+ * Joins both sides after a 101 and calls `onClosed` once when both are closed. Either side may end its direction first;
+ * an error or close of one side closes the other. There is no time limit: a WebSocket may be silent for hours.
+ */
+export function openTunnel(ends: TunnelEnds, onClosed: () => void): void {
+  const { client, upstream, head } = ends;
+  let text = `HTTP/1.1 101 ${head.reason}\r\nConnection: Upgrade\r\n`;
+  for (let i = 0; i < head.headers.length; i += 2) text += `${head.headers[i]}: ${head.headers[i + 1]}\r\n`;
+  client.write(`${text}\r\n`, 'latin1');
+  if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
+  if (ends.fromClient.length > 0) upstream.write(ends.fromClient);
+
+  let open = 2;
+  const closed = (other: Socket) => () => {
+    // What this side had said is still delivered to the other.
+    other.destroySoon();
+    if (--open === 0) onClosed();
+  };
+  client.on('error', () => client.destroy());
+  upstream.on('error', () => upstream.destroy());
+  client.on('close', closed(upstream));
+  upstream.on('close', closed(client));
+  client.pipe(upstream);
+  upstream.pipe(client);
+}
