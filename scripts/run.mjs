@@ -22,7 +22,7 @@ try {
   exitWithSetupError(error);
 }
 const cacheHome = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache');
-execNode(nodePath, [path.join(root, entry), ...args], {
+execNode(nodePath, [path.resolve(root, entry), ...args], {
   NODE_COMPILE_CACHE: path.join(cacheHome, 'drover/compile-cache'),
   ...process.env,
 });
