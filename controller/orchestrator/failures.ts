@@ -1,0 +1,56 @@
+import type { Deployment, DeploymentFailure, Instance } from '../../shared/contracts/entities.ts';
+import { type Draft, fitsTarget, isLive } from './draft.ts';
+import type { ServiceView } from './service-view.ts';
+
+/** An instance that failed for a reason of ours (no controller to fetch from) says nothing about the revision. */
+const INFRASTRUCTURE = 'infrastructure:';
+
+/** New instances that have failed a deployment and are not in its list yet. */
+export function findFailures(draft: Draft, view: ServiceView): DeploymentFailure[] {
+  const { deployment } = view;
+  if (deployment === undefined) return [];
+  const known = new Set(deployment.failures.map(({ instanceId }) => instanceId));
+  return draft.instancesOf(view.service.name).flatMap((instance) => {
+    if (instance.deploymentId !== deployment.id || known.has(instance.id) || instance.desired !== 'run') return [];
+    if (!fitsTarget(instance, deployment.to)) return [];
+    const reason = failureOf(draft, deployment, instance);
+    return reason === null ? [] : [describeFailure(draft, instance, reason)];
+  });
+}
+
+function failureOf(draft: Draft, deployment: Deployment, instance: Instance): string | null {
+  const { state, health, reason, restarts } = instance.status;
+  const { healthyDeadlineMs, monitorMs } = deployment.update;
+  if (state === 'failed') return reason.startsWith(INFRASTRUCTURE) ? null : reason || 'failed';
+  const seen = draft.seen(instance);
+  if (!isLive(instance) || seen === undefined) return null;
+
+  const { nowMs } = draft.input;
+  if (seen.restartsWhenHealthy === null) {
+    if (nowMs - seen.seenAtMs < healthyDeadlineMs) return null;
+    return `not healthy within ${healthyDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
+  }
+  const settled = draft.longestHealthyMs(instance) >= monitorMs;
+  if (!settled && health === 'unhealthy')
+    return `turned unhealthy after it was healthy${reason === '' ? '' : `: ${reason}`}`;
+  if (!settled && restarts > seen.restartsWhenHealthy) {
+    return `ended after it was healthy: ${instance.status.lastExit?.reason ?? 'it was restarted'}`;
+  }
+  if (health !== 'healthy' && nowMs - seen.healthAtMs >= healthyDeadlineMs) {
+    return `not healthy again within ${healthyDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
+  }
+  return null;
+}
+
+function describeFailure(draft: Draft, instance: Instance, reason: string): DeploymentFailure {
+  const { lastExit, probe } = instance.status;
+  return {
+    instanceId: instance.id,
+    slot: instance.slot,
+    node: draft.nodes.get(instance.nodeId)?.name ?? instance.nodeId,
+    reason,
+    lastLines: lastExit?.lastLines ?? [],
+    ...(probe === undefined ? {} : { probe }),
+    at: lastExit?.at ?? instance.updatedAt,
+  };
+}

@@ -1,0 +1,5 @@
+import type { Filter } from './filter.ts';
+
+export function ready(): Filter {
+  return { check: (node) => node.state === 'ready', explain: () => 'not connected' };
+}

@@ -1,0 +1,44 @@
+import type { Instance } from '../../shared/contracts/entities.ts';
+import { type Draft, isLive } from './draft.ts';
+import { isNewer } from './slots.ts';
+
+/** Ended instances kept per slot, for `describe` and for the reasons of a failure. */
+const KEPT_PER_SLOT = 3;
+
+/** Failed ones kept per slot beyond that while they count for the backoff: as many as it takes to reach its limit. */
+const FAILED_KEPT_PER_SLOT = 7;
+
+/** Forgets what nobody needs any more: old ended instances, and deleted services of which nothing lives. */
+export function collectGarbage(draft: Draft): void {
+  for (const service of draft.input.snapshot.services) {
+    const instances = draft.instancesOf(service.name);
+    if (service.deleted && !instances.some(isLive)) {
+      for (const { id } of instances) if (!draft.act({ type: 'removeInstance', instanceId: id })) return;
+      draft.act({ type: 'removeService', service: service.name });
+      continue;
+    }
+    for (const instance of outdated(draft, instances, service.deploymentId)) {
+      if (!draft.act({ type: 'removeInstance', instanceId: instance.id })) return;
+    }
+  }
+}
+
+function outdated(draft: Draft, instances: readonly Instance[], deploymentId: string | null): Instance[] {
+  const bySlot = new Map<number, Instance[]>();
+  for (const instance of instances) {
+    if (isLive(instance)) continue;
+    bySlot.set(instance.slot, [...(bySlot.get(instance.slot) ?? []), instance]);
+  }
+  return [...bySlot.values()].flatMap((ended) =>
+    ended
+      .sort((a, b) => (isNewer(a, b) ? -1 : 1))
+      .filter((instance, age) => age >= KEPT_PER_SLOT && !isRemembered(draft, instance, age, deploymentId)),
+  );
+}
+
+function isRemembered(draft: Draft, instance: Instance, age: number, deploymentId: string | null): boolean {
+  if (instance.status.state !== 'failed') return false;
+  if (deploymentId !== null && instance.deploymentId === deploymentId && age < FAILED_KEPT_PER_SLOT) return true;
+  const endedAtMs = draft.seen(instance)?.stateAtMs ?? draft.input.nowMs;
+  return age < FAILED_KEPT_PER_SLOT && draft.input.nowMs - endedAtMs < draft.input.limits.failureMemoryMs;
+}
