@@ -101,10 +101,11 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
       }
     },
     async close() {
-      if (client.status === 'end') return;
+      // Between two tries there is no socket, and so nothing that would say `end`.
+      const hasSocket = ['connecting', 'connect', 'ready'].includes(client.status);
       const ended = new Promise((resolve) => client.once('end', resolve));
       client.disconnect();
-      await ended;
+      if (hasSocket) await ended;
       opened.reject(new Error('The Redis connection was closed'));
     },
   };

@@ -11,14 +11,17 @@ export interface EventuallyOptions {
  * Calls `probe` until it neither throws nor answers `false`, and resolves with its answer. After `timeoutMs` it throws
  * the last failure, so that the message says what was still missing.
  */
-export async function eventually<T>(probe: () => T | Promise<T>, options: EventuallyOptions = {}): Promise<T> {
+export async function eventually<T>(
+  probe: () => T | Promise<T>,
+  options: EventuallyOptions = {},
+): Promise<Exclude<T, false>> {
   const { timeoutMs = 5000, intervalMs = 20 } = options;
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {
     let failure: unknown;
     try {
       const answer = await probe();
-      if (answer !== false) return answer;
+      if (answer !== false) return answer as Exclude<T, false>;
       failure = new Error('the probe still answered false');
     } catch (error) {
       failure = error;
