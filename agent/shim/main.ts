@@ -31,6 +31,7 @@ try {
   process.on('SIGTERM', () => void shim.stop());
   process.on('SIGINT', () => void shim.stop());
 } catch (error) {
-  report(error);
+  // Whoever has launched this shim repeats the message, so it is one line.
+  report(error instanceof Error ? error.message : error);
   process.exit(1);
 }
