@@ -29,6 +29,8 @@ export interface PrivateServer {
 
 /** Loading a large append-only file takes longest; a server that is not up by then needs a person. */
 const startTimeoutMs = 15_000;
+/** Writing out the last second of an append-only file is quick even on a slow disk. */
+const stopTimeoutMs = 10_000;
 const pollMs = 25;
 /** Nothing but a local process answers here; more is a server that hangs. */
 const answerTimeoutMs = 2000;
@@ -79,7 +81,13 @@ function describe(server: Access, pid: number, directory: string, isNew: boolean
     isNew,
     async close() {
       await ask(server, (redis) => redis.shutdown('NOSAVE'));
-      while ((await probe(server, directory)) !== undefined) await sleep(pollMs);
+      const giveUpAt = performance.now() + stopTimeoutMs;
+      while ((await probe(server, directory)) !== undefined) {
+        if (performance.now() >= giveUpAt) {
+          throw new DroverError('INTERNAL', `The Redis server in ${directory} (pid ${pid}) does not stop.`);
+        }
+        await sleep(pollMs);
+      }
     },
   };
 }
