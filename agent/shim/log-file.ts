@@ -10,6 +10,7 @@ const NEWLINE = 0x0a;
 
 /** Above this much unwritten output the worker's pipe is left full, so a slow disk slows the worker and not our memory. */
 const PAUSE_ABOVE_BYTES = 1024 * 1024;
+const RESUME_BELOW_BYTES = PAUSE_ABOVE_BYTES / 2;
 
 /** `writev` takes at most 1,024 buffers (IOV_MAX). */
 const MAX_BUFFERS_PER_WRITE = 1_024;
@@ -54,7 +55,7 @@ export class LogFile {
   }
 
   whenWritable(): Promise<void> {
-    if (this.#queuedBytes <= PAUSE_ABOVE_BYTES) return Promise.resolve();
+    if (this.#queuedBytes <= RESUME_BELOW_BYTES) return Promise.resolve();
     return new Promise((resolve) => this.#resume.push(resolve));
   }
 
@@ -78,7 +79,7 @@ export class LogFile {
       const batch = this.#queue.splice(0, MAX_BUFFERS_PER_WRITE);
       await this.#append(batch);
       this.#queuedBytes -= sizeOf(batch);
-      if (this.#queuedBytes <= PAUSE_ABOVE_BYTES) for (const resume of this.#resume.splice(0)) resume();
+      if (this.#queuedBytes <= RESUME_BELOW_BYTES) for (const resume of this.#resume.splice(0)) resume();
     }
     this.#writing = null;
   }

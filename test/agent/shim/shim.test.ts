@@ -293,7 +293,7 @@ test('shutdown is refused while workers live, and a broken line changes nothing'
   rude.on('data', (chunk: Buffer) => answers.push(chunk));
   rude.write('{broken\n[]\nnull\n{"request":4,"type":"status"}\n');
   await eventually(() => Buffer.concat(answers).toString().split('\n').length === 5);
-  assert.match(Buffer.concat(answers).toString(), /not JSON[^]*HELLO_REQUIRED/);
+  assert.match(Buffer.concat(answers).toString(), /not JSON[\s\S]*HELLO_REQUIRED/);
   rude.destroy();
   assert.equal((await shim.worker('i-1')).pid, pid);
 
