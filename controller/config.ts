@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { defaultKeyPrefix } from '../shared/coordination/lease-keys.ts';
 
 /** What a controller is started with; each field is an option of `drover controller start`. */
 export const controllerOptionsSchema = z.object({
@@ -21,7 +22,7 @@ export const controllerOptionsSchema = z.object({
   keyPrefix: z
     .string()
     .regex(/^[a-zA-Z0-9:_-]{1,64}$/)
-    .default('drover')
+    .default(defaultKeyPrefix)
     .describe('Prefix of all keys in Redis'),
   maxArtifactBytes: z.int().min(1_024).max(1_073_741_824).default(134_217_728).describe('Largest artifact accepted'),
   leaseTtlMs: z

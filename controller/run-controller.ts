@@ -1,18 +1,189 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import type { Server as HttpsServer } from 'node:https';
-import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import packageFile from '../package.json' with { type: 'json' };
-import { createElection } from '../shared/coordination/election.ts';
-import { connectRedis } from '../shared/redis/connect.ts';
-import { createStore } from '../shared/redis/store/create-store.ts';
+import { DroverError } from '../shared/contracts/drover-error.ts';
+import { describeIssues, toIssues } from '../shared/contracts/issues.ts';
+import { readLeader } from '../shared/coordination/read-leader.ts';
+import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
+import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { Logger } from '../shared/runtime/logger.ts';
 import { createAuthenticator } from './api/authenticate.ts';
 import { buildApp } from './api/build-app.ts';
 import { createHandlers } from './api/handlers/create-handlers.ts';
 import { establishCluster } from './authority/establish-cluster.ts';
-import { keepServerCertificate } from './authority/server-certificate.ts';
-import { type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
+import { keepServerCertificate, serverNames } from './authority/server-certificate.ts';
+import { type ControllerOptions, type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
+import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
 import { createRunner } from './runner/runner.ts';
+
+export interface RunningController {
+  readonly id: string;
+  readonly url: string;
+  readonly caFile: string;
+  /** File that holds the admin token; null on a controller that did not set the cluster up. */
+  readonly adminTokenFile: string | null;
+  /** Gives up leadership, lets agents move on, and ends; the reverse of the start. */
+  close(): Promise<void>;
+}
+
+export interface ControllerDeps {
+  readonly logger: Logger;
+  /** Ends the wait for Redis at the start; the controller itself ends by `close`. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts a controller: waits for Redis, opens or sets up the cluster, listens, and stands for leader.
+ * @throws DroverError ARGUMENT_INVALID for options, FILE_* for the cluster key, REQUIREMENT_MISSING when it cannot listen.
+ */
+export async function startController(
+  input: ControllerOptionsInput,
+  { logger, signal }: ControllerDeps,
+): Promise<RunningController> {
+  const options = parseOptions(input);
+  const id = `controller-${randomBytes(4).toString('hex')}`;
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const connections = openConnections(options.redisUrl, logger);
+    closers.push(() => Promise.all(Object.values(connections).map((connection) => connection.close())));
+    const { commands, lease, messages, adapterPub, adapterSub } = connections;
+    logger.info('waiting for Redis', { url: options.redisUrl });
+    await Promise.all(Object.values(connections).map((connection) => connection.ready(signal)));
+
+    const store = await createStore({
+      redis: commands.client,
+      subscriber: messages.client,
+      prefix: options.keyPrefix,
+      logger,
+    });
+    closers.push(() => store.close());
+    const { identity, authority, caFile, adminTokenFile } = await establishCluster(store.cluster, {
+      data: options.data,
+      clusterKeyFile: options.clusterKeyFile ?? join(options.data, 'cluster.key'),
+    });
+
+    const { host, port } = splitAddress(options.listen);
+    const url = options.advertise ?? `https://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
+    const names = serverNames(url, host);
+    const issued = await authority.issueServer(names);
+    const leader = async () => {
+      const current = await readLeader(commands.client, leaderElection, options.keyPrefix);
+      return current === null ? null : { controllerId: current.identity, term: current.term };
+    };
+    const sessions = { current: null as ReturnType<typeof createSessionServer> | null };
+    const app = buildApp({
+      handlers: createHandlers({
+        store,
+        authority,
+        identity,
+        sessions: {
+          readLogs: (nodeId, query) => {
+            if (sessions.current === null) throw new DroverError('NODE_UNREACHABLE', 'This controller is starting');
+            return sessions.current.readLogs(nodeId, query);
+          },
+        },
+        leader,
+        version: packageFile.version,
+        maxArtifactBytes: options.maxArtifactBytes,
+        newId,
+        newSecret: () => randomBytes(32).toString('base64url').replace(/[-_]/g, '0'),
+        nowMs: systemClock.nowMs,
+      }),
+      authenticator: createAuthenticator(store.cluster, systemClock.monotonicMs),
+      logger,
+      version: packageFile.version,
+      tls: { key: issued.key, cert: issued.certificate, ca: authority.certificate },
+      maxBodyBytes: options.maxArtifactBytes,
+      isReady: () => commands.state === 'ready',
+    });
+    await app.ready();
+    const server = app.server as unknown as HttpsServer;
+    sessions.current = createSessionServer({
+      server,
+      store,
+      adapterClients: { pub: adapterPub.client, sub: adapterSub.client },
+      keyPrefix: options.keyPrefix,
+      controllerUrls: () => registration.urls(),
+      logger,
+    });
+    const registration = await keepRegistered(store.cluster, { id, url, version: packageFile.version, logger });
+    closers.push(() => registration.close());
+    closers.push(() => app.close());
+    closers.push(() => sessions.current?.close());
+    closers.push(keepServerCertificate(server, authority, names, { expiresAt: issued.expiresAt, logger }));
+    await listen(server, host, port);
+
+    const runner = createRunner({
+      store,
+      redis: lease.client,
+      subscriber: messages.client,
+      prefix: options.keyPrefix,
+      controllerId: id,
+      ttlMs: options.leaseTtlMs,
+      logger,
+      newId,
+    });
+    closers.push(() => runner.close());
+    logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });
+    return { id, url, caFile, adminTokenFile, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function parseOptions(input: ControllerOptionsInput): ControllerOptions {
+  const parsed = controllerOptionsSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  const issues = toIssues(parsed.error);
+  throw new DroverError('ARGUMENT_INVALID', `The controller cannot start: ${describeIssues(issues)}`, { issues });
+}
+
+/** Clients with different duties are never shared: a subscriber cannot send commands, and a slow read must not delay a lease. */
+function openConnections(
+  url: string,
+  logger: Logger,
+): Record<'commands' | 'lease' | 'messages' | 'adapterPub' | 'adapterSub', RedisConnection> {
+  const open = (profile: 'coord' | 'pubsub', duty: string) =>
+    connectRedis(url, profile, { logger: logger.child({ connection: duty }) });
+  return {
+    commands: open('coord', 'commands'),
+    lease: open('coord', 'lease'),
+    messages: open('pubsub', 'messages'),
+    adapterPub: open('pubsub', 'adapter-pub'),
+    adapterSub: open('pubsub', 'adapter-sub'),
+  };
+}
+
+function splitAddress(listen: string): { host: string; port: number } {
+  const colon = listen.lastIndexOf(':');
+  return { host: listen.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(listen.slice(colon + 1)) };
+}
+
+async function listen(server: HttpsServer, host: string, port: number): Promise<void> {
+  server.listen({ host, port });
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why =
+      code === 'EADDRINUSE' ? 'another process listens there; choose another with --listen' : (error as Error).message;
+    throw new DroverError('REQUIREMENT_MISSING', `The controller cannot listen on ${host}:${port}: ${why}`, {
+      cause: error,
+    });
+  }
+}
+
+const idAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
+
+/** 36^10 ids: a collision among a million is less likely than one in five billion. */
+function newId(prefix: string): string {
+  return `${prefix}-${Array.from({ length: 10 }, () => idAlphabet[randomInt(idAlphabet.length)]).join('')}`;
+}

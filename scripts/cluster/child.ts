@@ -1,7 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { isAlive, type ProcessIdentity, readChildIdentity } from '../../agent/process/process-identity.ts';
+import { signalProcess } from '../../agent/process/signal-process.ts';
+import { waitUntil } from './wait-until.ts';
 
 const launcher = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
@@ -23,6 +26,7 @@ export function startDrover(
   args: readonly string[],
   { logFile, env = {} }: { logFile: string; env?: Record<string, string> },
 ): Child {
+  const pidFile = `${logFile}.pid`;
   const log = openSync(logFile, 'a', 0o600);
   const child: ChildProcess = spawn(process.execPath, [launcher, ...args], {
     stdio: ['ignore', log, log],
@@ -30,6 +34,8 @@ export function startDrover(
     env: { ...process.env, ...env },
   });
   closeSync(log);
+  if (child.pid !== undefined) writeFileSync(pidFile, JSON.stringify(readChildIdentity(child.pid)));
+  child.once('exit', () => rmSync(pidFile, { force: true }));
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -49,6 +55,22 @@ export function startDrover(
       clearTimeout(timer);
     },
   };
+}
+
+/** Ends what an earlier run that was killed has left behind under the same log file; a stranger's process is never touched. */
+export async function stopLeftover(logFile: string): Promise<void> {
+  let identity: ProcessIdentity;
+  try {
+    identity = JSON.parse(readFileSync(`${logFile}.pid`, 'utf8')) as ProcessIdentity;
+  } catch {
+    return;
+  }
+  if (signalProcess(identity, 'SIGTERM') === 'sent') {
+    await waitUntil(`process ${identity.pid} of an earlier run to end`, async () => !isAlive(identity)).catch(() =>
+      signalProcess(identity, 'SIGKILL'),
+    );
+  }
+  rmSync(`${logFile}.pid`, { force: true });
 }
 
 /** The end of a log file, for an error message. */

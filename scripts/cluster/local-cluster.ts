@@ -1,10 +1,14 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { stopEverything } from '../../agent/stop-everything.ts';
 import { type Client, createClient } from '../../sdk/client/create-client.ts';
+import { defaultKeyPrefix } from '../../shared/coordination/lease-keys.ts';
+import { seedBoot } from '../../shared/coordination/seed-boot.ts';
+import { connectRedis } from '../../shared/redis/connect.ts';
 import { type PrivateServer, startPrivateServer } from '../../shared/redis/private-server.ts';
-import { type Child, lastLines, startDrover } from './child.ts';
+import { type Child, lastLines, startDrover, stopLeftover } from './child.ts';
+import { freePort } from './free-port.ts';
 import { type PortBlock, reservePortBlock } from './port-block.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -68,6 +72,10 @@ export interface LocalClusterOptions {
   /** Addresses of routers by agent; null is no router. Default: a router on the first agent, on a free port. */
   readonly routers?: readonly (string | null)[];
   readonly firstControllerPort?: number;
+  /** Ranges of 100 ports from here on, one for each host. Default: ranges that no other local cluster uses. */
+  readonly firstNodePort?: number;
+  /** Ends calls under way when it aborts. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (message: string) => void;
 }
 
@@ -96,8 +104,13 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const tokenFile = join(first.data, 'admin-token');
     const caFile = join(first.data, 'ca.pem');
     const token = (await readFile(tokenFile, 'utf8')).trim();
-    const client = createClient({ urls, token, ca: await readFile(caFile, 'utf8') });
-    closers.push(() => client.close());
+    const client = createClient({
+      urls,
+      token,
+      ca: await readFile(caFile, 'utf8'),
+      signal: options.signal ?? new AbortController().signal,
+    });
+    closers.push(async () => client.close());
     const join_ = await client.createJoinToken({ body: {} });
     const joinTokenFile = join(directory, 'join-token');
     await writeFile(joinTokenFile, `${join_.token}\n`, { mode: 0o600 });
@@ -105,7 +118,10 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     const agents: LocalAgent[] = [];
     const routers = options.routers ?? [`127.0.0.1:${await freePort()}`];
     const addAgent = async (): Promise<LocalAgent> => {
-      const ports = await reservePortBlock();
+      const ports =
+        options.firstNodePort === undefined
+          ? await reservePortBlock()
+          : fixedBlock(options.firstNodePort + 100 * agents.length);
       const router = routers[agents.length] ?? null;
       const agent = createAgent({
         index: agents.length,
@@ -171,6 +187,7 @@ async function startRedis(
   const dataDirectory = join(directory, 'redis');
   let server: PrivateServer = await startPrivateServer({ directory: dataDirectory });
   const { url, port } = server;
+  if (server.isNew) await seed(url);
   closers.push(() => server.close());
   onProgress(`Redis on 127.0.0.1:${port} with an append-only file`);
   return {
@@ -187,6 +204,14 @@ async function startRedis(
       server = await startPrivateServer({ directory: dataDirectory, port });
     },
   };
+}
+
+/** A server that has never held data cannot have lost a lease, so the first election need not wait for one to end. */
+async function seed(url: string): Promise<void> {
+  const connection = connectRedis(url, 'coord');
+  await connection.ready();
+  await seedBoot(connection.client, defaultKeyPrefix);
+  await connection.close();
 }
 
 interface ControllerSetting {
@@ -217,6 +242,7 @@ function createController({
     logFile,
     process: undefined as unknown as Child,
     async start() {
+      await stopLeftover(logFile);
       const args = ['controller', 'start', '--listen', `127.0.0.1:${port}`, '--advertise', url, '--data', data];
       controller.process = startDrover([...args, '--cluster-key-file', clusterKeyFile, ...prefix], {
         logFile,
@@ -273,16 +299,11 @@ function createAgent({ index, directory, joinTokenFile, controllerUrl, ports, ro
   return agent;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+function fixedBlock(from: number): PortBlock {
+  return { from, to: from + 99, release: async () => undefined };
 }
 
 async function canConnect(port: number): Promise<boolean> {
-  const { connect } = await import('node:net');
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' }, () => {
       socket.destroy();

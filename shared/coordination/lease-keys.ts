@@ -10,7 +10,10 @@ export interface LeaseKeys {
   readonly wakeChannel: string;
 }
 
-export function leaseKeys(name: string, prefix = 'drover'): LeaseKeys {
+/** Of all keys in Redis, where nothing else is configured. */
+export const defaultKeyPrefix = 'drover';
+
+export function leaseKeys(name: string, prefix = defaultKeyPrefix): LeaseKeys {
   return {
     lease: `${prefix}:lease:${name}`,
     epoch: `${prefix}:lease:${name}:epoch`,

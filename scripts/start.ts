@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { claimDirectory } from './cluster/claim-directory.ts';
+import { startLocalCluster } from './cluster/local-cluster.ts';
+import { runDrover } from './cluster/run-drover.ts';
+
+/**
+ * `npm start`: a cluster on this machine with an example deployed on it, until Ctrl-C, which stops everything that was
+ * started here and nothing else. State is kept in .drover/local, so that a second start finds the same cluster.
+ */
+const tell = (line: string) => void process.stdout.write(`${line}\n`);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const directory = join(root, '.drover', 'local');
+const stopped = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
+
+const release = await claimDirectory(directory);
+tell('Starting Drover on this machine: Redis, two controllers, three hosts, a router.\n');
+const cluster = await startLocalCluster({
+  directory,
+  controllers: 2,
+  agents: 3,
+  routers: ['127.0.0.1:8080'],
+  firstControllerPort: 7700,
+  firstNodePort: 21_000,
+  signal: stopped.signal,
+  ...(process.env.DROVER_REDIS_URL === undefined ? {} : { redisUrl: process.env.DROVER_REDIS_URL }),
+  onProgress: (line) => tell(`  ${line}`),
+});
+try {
+  tell('\nDeploying examples/hello …');
+  const deployed = await runDrover(['deploy', 'examples/hello', '--yes'], {
+    cwd: root,
+    env: cluster.env,
+    onLine: (line) => tell(`  ${line}`),
+  });
+  if (deployed.code !== 0) process.exitCode = deployed.code ?? 1;
+  const table = await runDrover(['ls', '--instances'], { env: cluster.env });
+  tell(`\n${table.stdout}`);
+  tell(summary(cluster.urls, cluster.env));
+  await new Promise<void>((resolve) => {
+    if (stopped.signal.aborted) resolve();
+    else stopped.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  tell('\nStopping everything that was started here …');
+} finally {
+  await cluster.close();
+  await release();
+}
+tell('Stopped.');
+
+function summary(urls: readonly string[], env: Record<string, string>): string {
+  const exports = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`);
+  return `The service answers through the router:  curl http://127.0.0.1:30000/
+Controllers (REST, bearer token):        ${urls.join('  ')}
+
+In another terminal, say where the cluster is, then try:
+${exports.join('\n')}
+  node cli/bin.js ls                       what runs where
+  node cli/bin.js logs hello -f            log lines of all hosts
+  node cli/bin.js scale hello 9            more instances
+  node cli/bin.js reload hello             replace all, one batch after the other
+  node cli/bin.js node drain host-2        empty a host
+  node cli/bin.js events -f                who did what, and why
+
+Ctrl-C stops everything.`;
+}
