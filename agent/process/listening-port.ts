@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 
 /** The address and port on which a process accepts TCP connections. */
 export interface ListeningAddress {
@@ -7,6 +7,8 @@ export interface ListeningAddress {
 }
 
 const LISTEN_STATE = '0A';
+
+const TABLE_PIECE = Buffer.allocUnsafeSlow(16 * 1024);
 
 export interface ListeningQuery {
   /** A member of the tree, through which its network namespace is seen. */
@@ -35,19 +37,35 @@ export function findListeningPort(query: ListeningQuery): ListeningAddress | 'st
 }
 
 function readListeners(path: string, port: number, listeners: Map<string, string>): void {
-  let text: string;
-  try {
-    text = readFileSync(path, 'latin1');
-  } catch {
-    return;
-  }
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  for (const line of text.split('\n')) {
+  for (const line of readTableLines(path)) {
+    // Most lines of a busy host are of other ports: they are passed over without being taken apart.
+    if (!line.includes(suffix)) continue;
     const fields = line.trim().split(/\s+/);
     const [, local, , state] = fields;
     const inode = fields[9];
     if (local === undefined || inode === undefined || state !== LISTEN_STATE || !local.endsWith(suffix)) continue;
     listeners.set(inode, decodeAddress(local.slice(0, -suffix.length)));
+  }
+}
+
+/** In pieces: the table of a host with many connections has megabytes, and a shim is to stay small. */
+function* readTableLines(path: string): Generator<string> {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return;
+  }
+  try {
+    let unfinished = '';
+    for (let length = readSync(fd, TABLE_PIECE); length > 0; length = readSync(fd, TABLE_PIECE)) {
+      const lines = (unfinished + TABLE_PIECE.toString('latin1', 0, length)).split('\n');
+      unfinished = lines.pop() ?? '';
+      yield* lines;
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 
