@@ -48,10 +48,12 @@ function findMissing(options) {
     const known = Object.keys(knownDebianPackages).join(', ');
     throw new SetupError(`unknown package ${unknown.join(', ')}; set-up knows ${known}.`);
   }
+  const isStoreOnly = !options.with?.includes('redis-server');
   const isMissing = (name) => !isOnPath(knownDebianPackages[name]);
   return {
     required: [...new Set(required)].filter(isMissing),
     optional: [...new Set(options.want ?? [])].filter(isMissing),
+    hint: isStoreOnly ? '\n  or set DROVER_REDIS_URL to a Redis that is already running' : '',
     staleBecause: whyNodeModulesAreStale(root, nodePath),
   };
 }

@@ -28,14 +28,14 @@ const policyText = `#!/bin/sh\n${policyMark}\nexit 101\n`;
 /**
  * Installs Debian packages with apt-get, as root, without starting the services that they bring.
  * Without root, or without apt-get, it throws for required packages and only warns for optional ones.
- * @param {{ required: string[], optional: string[] }} missing
+ * @param {{ required: string[], optional: string[], hint?: string }} missing `hint` names another way out
  * @param {{ withLock?: (path: string, job: { task: string, packages: string[] }) => void }} dependencies with
  *   `withLock` the work is handed to a second run under the machine-wide lock
  */
-export function installDebianPackages({ required, optional }, { withLock }) {
+export function installDebianPackages({ required, optional, hint = '' }, { withLock }) {
   const obstacle = whyCannotInstall();
   if (obstacle !== null) {
-    if (required.length > 0) throw new SetupError(instruction(required, obstacle));
+    if (required.length > 0) throw new SetupError(instruction(required, obstacle) + hint);
     process.stderr.write(`set-up: WITHOUT ${optional.join(', ')}: ${instruction(optional, obstacle)}\n`);
     return;
   }
@@ -61,10 +61,7 @@ function whyCannotInstall() {
 
 function instruction(packages, obstacle) {
   const command = `sudo apt-get update && sudo apt-get install -y ${packages.join(' ')}`;
-  const redis = packages.includes('redis-server')
-    ? '\n  or set DROVER_REDIS_URL to a Redis that is already running'
-    : '';
-  return `${packages.join(', ')} missing, and ${obstacle}. Run this, then try again:\n  ${command}${redis}`;
+  return `${packages.join(', ')} missing, and ${obstacle}. Run this, then try again:\n  ${command}`;
 }
 
 /**
