@@ -1,0 +1,55 @@
+import type { RoutingTable } from '../../../contracts/entities.ts';
+import { canonicalJson } from '../canonical-json.ts';
+import { commit, type Expectation, type Write } from '../commit.ts';
+import type { InstanceDocument } from '../instance-document.ts';
+import { readDocument } from '../read-document.ts';
+import { parseRoutes } from '../route-store.ts';
+import type { ActionContext, ActionOf } from './action-context.ts';
+
+/**
+ * Publishes the next epoch. An instance keeps the first epoch that had it no longer; one that has gone in between
+ * needs none. Equal content and nothing newly drained is no new epoch.
+ */
+export async function publishRoutes(context: ActionContext, action: ActionOf<'publishRoutes'>): Promise<boolean> {
+  const { store, term, actor } = context;
+  const { keys } = store;
+  const [text, generation] = await store.ask('read the routes', (redis) =>
+    Promise.all([redis.get(keys.routes), redis.hget(keys.cluster, 'generation')]),
+  );
+  const current = parseRoutes(text ?? '', generation ?? '');
+  const table: RoutingTable = {
+    epoch: current.epoch + 1,
+    generation: generation ?? '',
+    services: [...action.services],
+  };
+
+  const expect: Expectation[] = [{ key: keys.routes, text }];
+  const write: Write[] = [];
+  for (const instanceId of action.drained) {
+    const { value, expectation } = await readDocument<InstanceDocument>(store, keys.instances, instanceId);
+    if (value === null || value.drainEpoch !== null) continue;
+    const next: InstanceDocument = { ...value, drainEpoch: table.epoch, updatedAt: store.nowMs() };
+    expect.push(expectation);
+    write.push(['HSET', keys.instances, instanceId, JSON.stringify(next)]);
+  }
+  const same = canonicalJson(current.services) === canonicalJson(table.services);
+  const changed = write.length > 0 || !same || current.generation !== table.generation;
+  if (changed) write.push(['SET', keys.routes, JSON.stringify(table)]);
+  const { committed } = await commit(store, 'publish the routes', {
+    term,
+    expect,
+    write,
+    events: changed
+      ? [
+          {
+            type: 'routes.published',
+            actor,
+            reason: action.reason,
+            data: { epoch: table.epoch, drained: action.drained },
+          },
+        ]
+      : [],
+    ...(changed ? { wake: { kind: 'desired' } } : {}),
+  });
+  return committed;
+}

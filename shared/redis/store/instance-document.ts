@@ -1,0 +1,26 @@
+import type { Instance, InstanceStatus } from '../../contracts/entities.ts';
+
+/** What the leader wrote of an instance: flat, so that a script may rewrite it without harm. */
+export type InstanceDocument = Omit<Instance, 'status'>;
+
+/** What the agent reported, and when by the clock of the controller that took it in. */
+export type StatusDocument = InstanceStatus & { readonly reportedAt: number };
+
+export const initialStatus: InstanceStatus = {
+  state: 'assigned',
+  health: 'unknown',
+  healthyForMs: 0,
+  pid: null,
+  port: null,
+  restarts: 0,
+  reason: '',
+  drained: false,
+  lastExit: null,
+  startedAt: null,
+};
+
+export function assembleInstance(document: string, status: string): Instance {
+  const base = JSON.parse(document) as InstanceDocument;
+  const { reportedAt, ...reported } = JSON.parse(status) as StatusDocument;
+  return { ...base, status: reported, updatedAt: Math.max(base.updatedAt, reportedAt) };
+}

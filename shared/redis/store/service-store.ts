@@ -1,0 +1,110 @@
+import { DroverError } from '../../contracts/drover-error.ts';
+import type { Revision, Service } from '../../contracts/entities.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { transact } from './commit.ts';
+import { deployService, readRevision } from './deploy-service.ts';
+import { readDocument } from './read-document.ts';
+import {
+  begin,
+  existing,
+  readServiceDraft,
+  record,
+  refuseDeleted,
+  type ServiceDraft,
+  supersede,
+  toStep,
+  writeService,
+} from './service-draft.ts';
+import type { Accepted, ServiceStore } from './store.ts';
+import type { StoreContext } from './store-context.ts';
+
+export function createServiceStore(context: StoreContext): ServiceStore {
+  const { keys } = context;
+
+  /** Reads the service, lets `change` write the draft, and commits it. `change` answers with the deployment that follows. */
+  function edit(
+    name: string,
+    operation: string,
+    change: (service: Service, draft: ServiceDraft) => Promise<string | null>,
+  ): Promise<Accepted> {
+    return transact(context, `${operation} ${name}`, async () => {
+      const draft = await readServiceDraft(context, name);
+      const service = existing(draft, name);
+      const deploymentId = await change(service, draft);
+      const result = { service: name, revision: service.target.revision, deploymentId };
+      return draft.write.length === 0 ? { result } : { step: toStep(draft), result };
+    });
+  }
+
+  return {
+    async list() {
+      const texts = await context.ask('list services', (redis) => redis.hvals(keys.services));
+      return texts.map((text) => JSON.parse(text) as Service).sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    async get(name) {
+      return (await readDocument<Service>(context, keys.services, name)).value;
+    },
+    deploy: (name, request) => deployService(context, name, request),
+
+    scale: (name, scale, actor) =>
+      edit(name, 'scale', async (service, draft) => {
+        refuseDeleted(service);
+        if (canonicalJson(scale) === canonicalJson(service.scale)) return draft.deployment?.id ?? null;
+        record(draft, 'service.scaled', name, actor, { from: service.scale, to: scale });
+        const next: Service = { ...service, scale, updatedAt: context.nowMs() };
+        // A deployment in progress takes the new count along; a stopped service has nothing to roll out.
+        if (draft.deployment !== null || service.stopped) {
+          writeService(context, draft, next);
+          return draft.deployment?.id ?? null;
+        }
+        const revision = await readRevision(context, name, service.target.revision);
+        if (revision === null) throw new DroverError('INTERNAL', `Service ${name} has lost its target revision.`);
+        const { stable: from, target: to } = service;
+        const { update } = revision.spec;
+        const deploymentId = await begin(context, draft, { service: name, kind: 'scale', from, to, update, actor });
+        writeService(context, draft, { ...next, deploymentId });
+        return deploymentId;
+      }),
+
+    renew: (name, kind, update, actor) =>
+      edit(name, kind, async (service, draft) => {
+        refuseDeleted(service);
+        if (service.stopped) {
+          throw new DroverError('STATE_CONFLICT', `Service ${name} is stopped. Start it with: drover start ${name}`);
+        }
+        // A second request while the first is under way asks for what is being done.
+        if (draft.deployment?.kind === kind && draft.deployment.state === 'rolling') return draft.deployment.id;
+        const { target, stable: from } = service;
+        const to = { revision: target.revision, generation: target.generation + 1 };
+        const deploymentId = await begin(context, draft, { service: name, kind, from, to, update, actor });
+        writeService(context, draft, { ...service, target: to, deploymentId, updatedAt: context.nowMs() });
+        return deploymentId;
+      }),
+
+    setStopped: (name, stopped, actor) =>
+      edit(name, stopped ? 'stop' : 'start', async (service, draft) => {
+        refuseDeleted(service);
+        if (service.stopped === stopped) return draft.deployment?.id ?? null;
+        if (stopped) supersede(context, draft, actor, 'the service was stopped');
+        record(draft, stopped ? 'service.stopped' : 'service.started', name, actor);
+        writeService(context, draft, { ...service, stopped, deploymentId: null, updatedAt: context.nowMs() });
+        return null;
+      }),
+
+    markDeleted: (name, actor) =>
+      edit(name, 'delete', async (service, draft) => {
+        if (service.deleted) return null;
+        supersede(context, draft, actor, 'the service was deleted');
+        record(draft, 'service.deleted', name, actor);
+        const deleted: Service = { ...service, deleted: true, deploymentId: null, updatedAt: context.nowMs() };
+        writeService(context, draft, deleted);
+        return null;
+      }),
+
+    async listRevisions(name) {
+      const texts = await context.ask('list revisions', (redis) => redis.hvals(keys.revisions(name)));
+      return texts.map((text) => JSON.parse(text) as Revision).sort((a, b) => b.revision - a.revision);
+    },
+    getRevision: (name, revision) => readRevision(context, name, revision),
+  };
+}
