@@ -29,7 +29,7 @@ async function findTestFiles(filters: readonly string[]): Promise<string[]> {
   const found: string[] = [];
   for (const filter of filters.length > 0 ? filters : ['test']) {
     const before = found.length;
-    if (filter.endsWith('.test.ts') && existsSync(path.join(root, filter))) found.push(filter);
+    if (filter.endsWith('.test.ts') && existsSync(path.resolve(root, filter))) found.push(filter);
     else for await (const file of glob(`${filter}/**/*.test.ts`, { cwd: root })) found.push(file);
     if (found.length > before) continue;
     process.stderr.write(`no test file is at or below ${filter}; example: npm test -- test/shared\n`);
