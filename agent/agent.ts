@@ -1,0 +1,232 @@
+import type { Plan } from '../shared/contracts/agent-session.ts';
+import { DroverError } from '../shared/contracts/drover-error.ts';
+import type { NodeFacts } from '../shared/contracts/entities.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import type { Logger } from '../shared/runtime/logger.ts';
+import { createLoop, type Loop } from '../shared/runtime/loop.ts';
+import { ArtifactStore } from './artifact/artifact-store.ts';
+import { Preparer } from './artifact/preparer.ts';
+import { baseEnvironment } from './bundle/base-environment.ts';
+import { BundleHost } from './bundle/bundle-host.ts';
+import { BundleRunner } from './bundle/bundle-runner.ts';
+import { makeBundle } from './bundle/make-bundle.ts';
+import type { AgentOptions } from './config.ts';
+import type { DataPaths } from './data-paths.ts';
+import { InstanceRunner, type ReportedInstance } from './instance/runner.ts';
+import { type NodeIdentity, rememberControllers } from './join/identity.ts';
+import { answerLogs } from './logs/answer-logs.ts';
+import { createNodeUsage } from './metrics/node-usage.ts';
+import { WorkerUsage } from './metrics/worker-usage.ts';
+import { PlanStore } from './plan/plan-store.ts';
+import { reconcileBundles } from './reconcile/reconcile-bundles.ts';
+import { RouterLink } from './routing/router-link.ts';
+import { Contact } from './session/contact.ts';
+import { Reporter } from './session/reporter.ts';
+import { Session } from './session/session.ts';
+
+/** Nothing tells of the passing of time: cut off for too long, unhealthy for too long, a failed step to be tried again. */
+const lookIntervalMs = 1_000;
+/** Adopted workers are probed first; one that never answers must not silence the whole node. */
+const settleMs = 2_000;
+
+export interface AgentDeps {
+  readonly identity: NodeIdentity;
+  readonly facts: NodeFacts;
+  readonly options: AgentOptions;
+  readonly paths: DataPaths;
+  readonly logger: Logger;
+}
+
+/** One life of the agent of a node: wires its parts, and runs the loop that compares what is with what is wanted. */
+export class Agent {
+  readonly #deps: AgentDeps;
+  readonly #clock = systemClock;
+  readonly #closing = new AbortController();
+  readonly #ended = Promise.withResolvers<'stopped' | 'removed'>();
+  readonly #plans: PlanStore;
+  readonly #contact: Contact;
+  readonly #artifacts: ArtifactStore;
+  readonly #bundles: BundleHost;
+  readonly #bundleRunner: BundleRunner;
+  readonly #instances: InstanceRunner;
+  readonly #usage: WorkerUsage;
+  #loop: Loop | null = null;
+  #reporter: Reporter | null = null;
+  #router: RouterLink | null = null;
+  #session: Session | null = null;
+  #adoptedAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(deps: AgentDeps) {
+    const { identity, facts, options, paths, logger } = deps;
+    this.#deps = deps;
+    const clock = this.#clock;
+    const environment = baseEnvironment(options.environment);
+    const onChange = () => this.#wake();
+    this.#plans = new PlanStore(paths.plan);
+    this.#contact = new Contact(paths.contact);
+    this.#artifacts = new ArtifactStore({
+      directory: paths.artifacts,
+      controllers: () => this.#controllers(),
+      tls: { ca: identity.authority, cert: identity.certificate, key: identity.key },
+    });
+    this.#bundles = new BundleHost({
+      root: paths.bundles,
+      compileCacheDirectory: paths.compileCache,
+      clock,
+      logger,
+      onChange,
+      onWorkersLost: (ids) => this.#instances.noteLostWorkers(ids),
+    });
+    this.#bundleRunner = new BundleRunner({ bundles: this.#bundles, logger, onChange });
+    const { signal } = this.#closing;
+    this.#instances = new InstanceRunner({
+      bundles: this.#bundles,
+      preparer: new Preparer({ artifacts: this.#artifacts, paths, environment, clock, logger, signal, onChange }),
+      makeBundle: (revision) =>
+        makeBundle({ revision, paths, nodeName: facts.name, address: facts.address, baseEnvironment: environment }),
+      address: facts.address,
+      clock,
+      logger,
+      onChange,
+    });
+    this.#usage = new WorkerUsage({
+      pids: () => this.#bundles.list().flatMap(({ workers }) => workers.flatMap(({ pid }) => pid ?? [])),
+      clock,
+      onError: (error) => logger.debug('usage cannot be read', { reason: (error as Error).message }),
+    });
+  }
+
+  /** Resolves when the signal aborts, or when the node was removed and nothing of it runs any more. */
+  async run(signal: AbortSignal): Promise<'stopped' | 'removed'> {
+    const { logger } = this.#deps;
+    const stop = () => this.#ended.resolve('stopped');
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      // Before anything else: what runs must be known before it can be decided what should be started.
+      await this.#bundles.adopt();
+      this.#adoptedAtMs = this.#clock.monotonicMs();
+      this.#start();
+      logger.info('the agent runs', { nodeId: this.#deps.identity.nodeId, workers: this.#usagePids() });
+      return await this.#ended.promise;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      await this.#close();
+    }
+  }
+
+  #start(): void {
+    const { identity, facts, options, paths, logger } = this.#deps;
+    const clock = this.#clock;
+    if (options.router !== undefined) {
+      this.#router = new RouterLink({
+        listen: options.router,
+        paths,
+        environment: baseEnvironment(options.environment),
+        logger,
+        onChange: () => this.#reporter?.wake(),
+      });
+    }
+    this.#reporter = new Reporter({
+      instances: () => this.#report(),
+      router: () => this.#router?.status() ?? null,
+      planVersion: () => this.#plans.plan?.version ?? 0,
+      send: async (report) => (await this.#session?.report(report)) ?? false,
+      clock,
+      logger,
+    });
+    this.#loop = createLoop(async () => this.#look(), {
+      intervalMs: lookIntervalMs,
+      onError: (error) => logger.error('a look at this node failed', { error }),
+    });
+    this.#session = new Session({
+      identity,
+      facts,
+      controllers: () => this.#controllers(),
+      usage: createNodeUsage(),
+      onPlan: (plan) => this.#takePlan(plan),
+      onConnected: () => this.#reporter?.restart(),
+      onContact: (sentAtMs) => this.#contact.note(clock.monotonicMs() - sentAtMs, this.#mayHaveToStop()),
+      readLogs: (query) => answerLogs(query, paths),
+      sendSignal: (instanceId, name) => this.#sendSignal(instanceId, name),
+      logger,
+      clock,
+    });
+    this.#wake();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort();
+    await this.#session?.close();
+    await this.#loop?.close();
+    await this.#reporter?.close();
+    await this.#router?.close();
+    await this.#usage.close();
+    this.#instances.close();
+    this.#bundles.close();
+  }
+
+  #wake(): void {
+    this.#loop?.wake();
+    this.#reporter?.wake();
+  }
+
+  #takePlan(plan: Plan): void {
+    const { identity, paths, logger } = this.#deps;
+    if (plan.nodeId !== identity.nodeId) {
+      logger.error('a plan for another node was refused', { of: plan.nodeId });
+      return;
+    }
+    const before = this.#controllers();
+    const verdict = this.#plans.offer(plan);
+    if (verdict === 'older') {
+      logger.warn('an older plan was refused', { term: plan.term, version: plan.version });
+      return;
+    }
+    if (plan.controllers.length > 0 && plan.controllers.join() !== before.join()) {
+      rememberControllers(paths, identity, plan.controllers);
+    }
+    this.#wake();
+  }
+
+  /** One look: what the plan wants of instances, then what has to go. */
+  #look(): void {
+    const { plan, confirmed } = this.#plans;
+    if (plan === null) return;
+    this.#instances.pass(plan, confirmed, this.#contact.cutOffForMs());
+    const steps = reconcileBundles({ confirmed, wanted: this.#instances.list(), bundles: this.#bundles.list() });
+    for (const step of steps) this.#bundleRunner.begin(step);
+    this.#router?.setTable(plan.routes);
+    if (!confirmed) return;
+    this.#artifacts.prune(new Set(plan.revisions.flatMap(({ artifact }) => artifact ?? [])));
+    if (plan.removed && this.#bundles.list().length === 0) this.#ended.resolve('removed');
+  }
+
+  #report(): ReportedInstance[] | null {
+    const isSettled = this.#instances.settled || this.#clock.monotonicMs() - this.#adoptedAtMs > settleMs;
+    if (!isSettled) return null;
+    return this.#instances.report().map((reported) => {
+      const usage = this.#usage.of(reported.status.pid);
+      return usage === null ? reported : { ...reported, status: { ...reported.status, ...usage } };
+    });
+  }
+
+  #controllers(): readonly string[] {
+    const planned = this.#plans.plan?.controllers ?? [];
+    return planned.length > 0 ? planned : this.#deps.identity.controllers;
+  }
+
+  #mayHaveToStop(): boolean {
+    return this.#plans.plan?.revisions.some(({ spec }) => spec.placement.onDisconnect === 'stop') ?? false;
+  }
+
+  #usagePids(): number {
+    return this.#bundles.list().reduce((sum, { workers }) => sum + workers.length, 0);
+  }
+
+  async #sendSignal(instanceId: string, signal: string): Promise<void> {
+    const bundle = this.#instances.bundleOf(instanceId);
+    if (bundle === null) throw new DroverError('INSTANCE_NOT_FOUND', `Instance ${instanceId} is not on this node`);
+    await this.#bundles.request(bundle, { type: 'signal', id: instanceId, signal: signal as NodeJS.Signals });
+  }
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, realpathSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DroverError } from '../shared/contracts/drover-error.ts';
+
+/** `sun_path` of Linux holds 108 bytes with the closing NUL; some room is left for other systems' smaller ones. */
+const maxSocketPathBytes = 100;
+
+export interface DataPaths {
+  readonly root: string;
+  readonly identity: string;
+  readonly key: string;
+  readonly certificate: string;
+  readonly authority: string;
+  readonly plan: string;
+  readonly agent: string;
+  readonly contact: string;
+  readonly bundles: string;
+  readonly artifacts: string;
+  readonly dependencies: string;
+  readonly logs: string;
+  readonly router: string;
+  readonly routerSocket: string;
+  readonly compileCache: string;
+  /** True when the data directory's own path is too long for a socket, and sockets are kept in the directory for temporary files. */
+  readonly socketsElsewhere: boolean;
+  bundle(service: string, revision: number): string;
+  shimSocket(service: string, revision: number): string;
+  serviceLogs(service: string): string;
+}
+
+/**
+ * Where everything of one node is. Creates the directory (mode 0700) when it is missing, since it holds keys and secrets.
+ *
+ * @throws DroverError ARGUMENT_INVALID when it cannot be made.
+ */
+export function openDataDirectory(directory: string): DataPaths {
+  let root: string;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    root = realpathSync(directory);
+  } catch (error) {
+    throw new DroverError(
+      'ARGUMENT_INVALID',
+      `The data directory ${directory} cannot be made: ${(error as Error).message}. Name another one with --data`,
+      { cause: error },
+    );
+  }
+  const ownSockets = join(root, 'run');
+  const socketsElsewhere = Buffer.byteLength(socketPath(ownSockets, 'any')) > maxSocketPathBytes;
+  const sockets = socketsElsewhere ? join(tmpdir(), `drover-${shortHash(root)}`) : ownSockets;
+  mkdirSync(sockets, { recursive: true, mode: 0o700 });
+  return {
+    root,
+    identity: join(root, 'identity.json'),
+    key: join(root, 'key.pem'),
+    certificate: join(root, 'cert.pem'),
+    authority: join(root, 'ca.pem'),
+    plan: join(root, 'plan.json'),
+    agent: join(root, 'agent.json'),
+    contact: join(root, 'contact.json'),
+    bundles: join(root, 'bundles'),
+    artifacts: join(root, 'artifacts'),
+    dependencies: join(root, 'dependencies'),
+    logs: join(root, 'logs'),
+    router: join(root, 'router'),
+    routerSocket: socketPath(sockets, 'router'),
+    compileCache: join(root, 'compile-cache'),
+    socketsElsewhere,
+    bundle: (service, revision) => join(root, 'bundles', bundleKey(service, revision)),
+    shimSocket: (service, revision) => socketPath(sockets, bundleKey(service, revision)),
+    serviceLogs: (service) => join(root, 'logs', service),
+  };
+}
+
+/** Names the bundle of one revision, in maps and as a directory. */
+export function bundleKey(service: string, revision: number): string {
+  return `${service}@${revision}`;
+}
+
+function socketPath(directory: string, name: string): string {
+  return join(directory, `${shortHash(name)}.sock`);
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
