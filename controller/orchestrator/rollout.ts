@@ -36,7 +36,7 @@ export function rollSlots(draft: Draft, view: ServiceView): RolloutOutcome {
     if (isPaused(view) && slot.outdated.length > 0) continue;
     if (slot.outdated.length > 0 && view.order === 'stop-first') {
       const costs = slot.outdated.some((instance) => isReady(draft, instance)) ? 1 : 0;
-      if (costs > spare) continue;
+      if (costs > 0 && costs > spare) continue;
       spare -= costs;
       for (const instance of slot.outdated) retire(draft, instance, replacementReason(view));
       continue;

@@ -87,12 +87,18 @@ export class SimulatedCluster {
       this.#tick();
     }
     this.#heal();
+    this.#settle();
+    if (this.#repairServices()) this.#settle();
+    this.#checkRest();
+  }
+
+  #settle(): void {
     let quietSinceMs = this.#nowMs;
+    const giveUpAtMs = this.#nowMs + SETTLE_LIMIT_MS;
     while (this.#nowMs - quietSinceMs < QUIET_MS) {
       if (this.#tick() > 0) quietSinceMs = this.#nowMs;
-      if (this.#nowMs > FAULTS_MS + SETTLE_LIMIT_MS) throw new BrokenInvariant('I3 does not come to rest');
+      if (this.#nowMs > giveUpAtMs) throw new BrokenInvariant('I3 does not come to rest');
     }
-    this.#checkRest();
   }
 
   // ---- time -----------------------------------------------------------------------------------------------------
@@ -367,14 +373,22 @@ export class SimulatedCluster {
       if (!host.agentUp) host.startAgent();
       this.store.setEligibility(host.id, 'eligible');
     }
-    for (const name of ['web', 'api']) {
-      const service = this.store.services.get(name);
-      const deployment = this.store.deployments.get(service?.deploymentId ?? '');
-      if (service !== undefined && (service.stable === null || deployment?.state === 'paused')) {
-        this.store.deploy(this.#spec(name, 'good'));
-      }
-    }
     this.#note('** faults are over');
+  }
+
+  /** What a user would do about a deployment that waits for one, or has failed for good. */
+  #repairServices(): boolean {
+    const names = [...this.store.services.values()]
+      .filter(({ stable, target, deploymentId }) => {
+        const waiting = deploymentId !== null && this.store.deployments.get(deploymentId)?.state === 'paused';
+        return waiting || stable?.revision !== target.revision || stable.generation !== target.generation;
+      })
+      .map(({ name }) => name);
+    for (const name of names) {
+      const spec = { ...this.#spec(name, 'good') };
+      this.store.deploy({ ...spec, update: { ...spec.update, failureAction: 'rollback' } });
+    }
+    return names.length > 0;
   }
 
   #checkRest(): void {
