@@ -40,9 +40,15 @@ export function readUnit(name: string): string {
 export function readDeployCommands(): DeployCommand[] {
   const composed = Object.entries(readCompose().services)
     .filter(([, service]) => service.build !== undefined)
-    .map(([name, service]) => ({ source: `docker-compose.yml ${name}`, argv: service.command ?? [] }));
+    .map(([name, service]) => ({ source: `docker-compose.yml ${name}`, argv: toArguments(service.command ?? []) }));
   const units = unitNames.map((name) => ({ source: name, argv: readUnitCommand(name) }));
   return [...composed, ...units];
+}
+
+/** The words after `drover`, also where a shell runs the command to send its output to a file. */
+function toArguments(command: readonly string[]): string[] {
+  const script = command.length === 1 ? /\bdrover ([^>|&;]+)/.exec(command[0]!)?.[1] : undefined;
+  return script === undefined ? [...command] : script.trim().split(' ');
 }
 
 function readUnitCommand(name: string): string[] {

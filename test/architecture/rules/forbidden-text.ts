@@ -8,10 +8,7 @@ const forbidden: [pattern: RegExp, problem: string, reason: string][] = [
     'the tree must work wherever it is cloned',
   ],
   [
-    new RegExp(
-      `\\bregistry\\.(?:${'npm'}js|yarn${'pkg'}|npm${'mirror'})\\b|\\bdeb\\.${'debian'}\\.org\\b|"resolved"\\s*:`,
-      'g',
-    ),
+    new RegExp(`\\bregistry\\.(?:${'npm'}js|yarn${'pkg'}|npm${'mirror'})\\b|\\bdeb\\.${'debian'}\\.org\\b`, 'g'),
     'names a package registry',
     'which mirror to use is the setting of a machine, not of the project',
   ],

@@ -1,6 +1,6 @@
 import type { Rule, SourceFile, Violation } from '../source-tree.ts';
 
-/** Reports each import cycle once, by its shortest way round from its first file. Type imports count: they couple as well. */
+/** Reports each import cycle once, by its shortest way round from its first file. Types may point back: they are gone at run time. */
 export const importCycles: Rule = (files) => {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const reported = new Set<string>();
@@ -24,7 +24,8 @@ function shortestWayBack(start: string, byPath: ReadonlyMap<string, SourceFile>)
   const cameFrom = new Map<string, string>();
   const queue = [start];
   for (const current of queue) {
-    for (const { target } of byPath.get(current)?.imports ?? []) {
+    for (const { target, typeOnly } of byPath.get(current)?.imports ?? []) {
+      if (typeOnly) continue;
       if (target === start) return [...wayTo(current, start, cameFrom), start];
       if (target === null || cameFrom.has(target)) continue;
       cameFrom.set(target, current);

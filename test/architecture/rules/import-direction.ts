@@ -16,7 +16,7 @@ const allowed: Record<string, { places: string[]; reason: string }> = {
   },
   sdk: { places: ['shared'], reason: 'a service that imports the sdk must not load a controller or an agent' },
   cli: {
-    places: ['sdk', 'shared/contracts', 'shared/ecosystem', 'shared/artifact', 'shared/version.ts'],
+    places: ['sdk', 'shared/contracts', 'shared/state'],
     reason: 'the CLI is a client like any other: what it can do, the REST API can do',
   },
   examples: { places: ['sdk'], reason: 'an example shows what a user may import' },

@@ -19,6 +19,9 @@ const emptyWords = ['util', 'utils', 'helper', 'helpers', 'manager', 'impl', 'mi
 /** Past about 300 lines a second noun is hiding; the last 50 are room for a table. */
 const maxLines = 350;
 
+/** One table each, row after row of data; to split it would hide what is missing. */
+const tables = ['shared/contracts/operations.ts'];
+
 /** The one public entry of the sdk, and the entries of benchmarks and examples; anywhere else an index is a barrel. */
 const indexPlaces = ['sdk/index.ts', 'bench', 'examples', 'test/fixtures'];
 
@@ -56,7 +59,7 @@ export const fileNames: Rule = (files) =>
 /** No file outside test/ that is too long to read at one go. */
 export const fileLength: Rule = (files) =>
   files
-    .filter((file) => isSource(file) && topFolder(file.path) !== 'test')
+    .filter((file) => isSource(file) && topFolder(file.path) !== 'test' && !tables.includes(file.path))
     .flatMap((file): Violation[] => {
       const lines = file.text.split('\n').length - 1;
       if (lines <= maxLines) return [];
