@@ -7,9 +7,10 @@ import { DroverError } from '../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../shared/contracts/issues.ts';
 import { readLeader } from '../shared/coordination/read-leader.ts';
 import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
+import { electionPrefix } from '../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import type { Logger } from '../shared/runtime/logger.ts';
+import { createLogger, type Logger, type LoggerOptions } from '../shared/runtime/logger.ts';
 import { createAuthenticator } from './api/authenticate.ts';
 import { buildApp } from './api/build-app.ts';
 import { createHandlers } from './api/handlers/create-handlers.ts';
@@ -18,7 +19,8 @@ import { keepServerCertificate, serverNames } from './authority/server-certifica
 import { type ControllerOptions, type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
 import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
-import { createRunner } from './runner/runner.ts';
+import { createRunner } from './runner/create-runner.ts';
+import { createReconcile } from './runner/reconcile.ts';
 
 export interface RunningController {
   readonly id: string;
@@ -74,7 +76,7 @@ export async function startController(
     const names = serverNames(url, host);
     const issued = await authority.issueServer(names);
     const leader = async () => {
-      const current = await readLeader(commands.client, leaderElection, options.keyPrefix);
+      const current = await readLeader(commands.client, leaderElection, electionPrefix(options.keyPrefix));
       return current === null ? null : { controllerId: current.identity, term: current.term };
     };
     const sessions = { current: null as ReturnType<typeof createSessionServer> | null };
@@ -126,10 +128,12 @@ export async function startController(
       subscriber: messages.client,
       prefix: options.keyPrefix,
       controllerId: id,
-      ttlMs: options.leaseTtlMs,
+      clock: systemClock,
       logger,
-      newId,
+      createReconcile: () => createReconcile(() => newId('i')),
+      ttlMs: options.leaseTtlMs,
     });
+    runner.start();
     closers.push(() => runner.close());
     logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });
     return { id, url, caFile, adminTokenFile, close };
@@ -137,6 +141,17 @@ export async function startController(
     await close();
     throw error;
   }
+}
+
+/** Runs a controller until the signal aborts: what `drover controller start` does. Logs to `log`. */
+export async function runController(
+  input: ControllerOptionsInput,
+  signal: AbortSignal,
+  log: LoggerOptions['stream'],
+): Promise<void> {
+  const controller = await startController(input, { logger: createLogger({ stream: log }), signal });
+  if (!signal.aborted) await once(signal, 'abort');
+  await controller.close();
 }
 
 function parseOptions(input: ControllerOptionsInput): ControllerOptions {

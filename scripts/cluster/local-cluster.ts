@@ -6,6 +6,7 @@ import { type Client, createClient } from '../../sdk/client/create-client.ts';
 import { defaultKeyPrefix } from '../../shared/coordination/lease-keys.ts';
 import { seedBoot } from '../../shared/coordination/seed-boot.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
+import { electionPrefix } from '../../shared/redis/keys.ts';
 import { type PrivateServer, startPrivateServer } from '../../shared/redis/private-server.ts';
 import { type Child, lastLines, startDrover, stopLeftover } from './child.ts';
 import { freePort } from './free-port.ts';
@@ -210,7 +211,7 @@ async function startRedis(
 async function seed(url: string): Promise<void> {
   const connection = connectRedis(url, 'coord');
   await connection.ready();
-  await seedBoot(connection.client, defaultKeyPrefix);
+  await seedBoot(connection.client, electionPrefix(defaultKeyPrefix));
   await connection.close();
 }
 
