@@ -37,6 +37,8 @@ export function createFront(dependencies: FrontDependencies, listener: number): 
   function serve({ request, response, expectContinue, upgradeBytes }: Arrival): void {
     const remoteAddress = request.socket.remoteAddress ?? '';
     const options = { trustForwarded, expectContinue, upgrade: upgradeBytes !== null };
+    // After an upgrade that was not taken Node does not see what the client sent right behind it on the connection.
+    if (upgradeBytes === null && request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     const head = buildRequestHead(request, remoteAddress, options);
     if ('status' in head) {
       context.failures.badRequest++;

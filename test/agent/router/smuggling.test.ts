@@ -69,7 +69,6 @@ const unusual: Record<string, string> = {
   'chunk extensions and capitals': `${head}Transfer-Encoding: chunked\r\n\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n${last}`,
   'a GET with a body': `GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}${last}`,
   'framing named by Connection': `${head}Connection: keep-alive, Content-Length, Host\r\nContent-Length: 5\r\n\r\nhello${last}`,
-  'an upgrade to h2c': `GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n${last}`,
   'a body in HTTP/1.0': 'POST /a HTTP/1.0\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello',
   'CR LF before the request': `\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n${last}`,
 };
@@ -141,6 +140,14 @@ test('the absolute form is forwarded in origin form, with its authority as Host'
   complete = [];
   await rawCall(router.record.port, 'GET http://other.example:81/x?y HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   assert.deepEqual(complete, ['GET /x?y other.example:81 ']);
+});
+
+test('an upgrade to another protocol is served as a plain request, and ends the connection', async () => {
+  complete = [];
+  const upgrade = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
+  const text = await rawCall(router.record.port, `GET /a HTTP/1.1\r\nHost: x\r\n${upgrade}\r\n${hidden}`);
+  assert.match(text, /^HTTP\/1\.1 200 .*Connection: close/s);
+  assert.deepEqual(complete, ['GET /a x ']);
 });
 
 test('the router serves on after all of that', async () => {
