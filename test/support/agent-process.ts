@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AgentOptionsInput } from '../../agent/config.ts';
+import { stopEverything } from '../../agent/stop-everything.ts';
+import { eventually } from './eventually.ts';
+import type { FakeCluster, FakeController } from './fake-cluster.ts';
+import type { Lifetime } from './lifetime.ts';
+import { tempDirectory } from './temp-directory.ts';
+
+const mainPath = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
+
+/** Where the workers of tests are. */
+export const workersDirectory = fileURLToPath(new URL('../fixtures/workers/', import.meta.url));
+
+export interface StartAgentOptions {
+  readonly cluster: FakeCluster;
+  readonly controller: FakeController;
+  readonly options?: Partial<AgentOptionsInput>;
+}
+
+/** A real agent in a process of its own. All that it has started goes when the test ends. */
+export class AgentProcess {
+  readonly data: string;
+  readonly #config: string;
+  readonly #log: string[] = [];
+  #child: ChildProcess | null = null;
+
+  constructor(directory: string, options: AgentOptionsInput) {
+    this.data = options.dataDirectory;
+    this.#config = join(directory, 'agent-config.json');
+    writeFileSync(this.#config, JSON.stringify(options), { mode: 0o600 });
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  get log(): string {
+    return this.#log.join('');
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, [mainPath, this.#config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr?.on('data', (chunk: Buffer) => this.#log.push(chunk.toString()));
+    this.#child = child;
+  }
+
+  /** Resolves with the exit code. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (child === null) return null;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    return child.exitCode;
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    this.#child?.kill(signal);
+    return this.ended();
+  }
+}
+
+export async function startAgent(
+  t: Lifetime,
+  { cluster, controller, options }: StartAgentOptions,
+): Promise<AgentProcess> {
+  const directory = tempDirectory(t);
+  const data = join(directory, 'data');
+  mkdirSync(data);
+  const agent = new AgentProcess(directory, {
+    dataDirectory: data,
+    join: { controllerUrl: controller.url, token: cluster.token },
+    name: 'host-a',
+    address: '127.0.0.1',
+    logLevel: 'debug',
+    ...options,
+  });
+  t.after(async () => {
+    await agent.kill();
+    const { survivors } = await stopEverything(data);
+    if (survivors.length > 0) throw new Error(`left over: ${JSON.stringify(survivors)}`);
+  });
+  agent.start();
+  const before = cluster.hellos;
+  try {
+    await eventually(() => cluster.hellos > before, { timeoutMs: 15_000 });
+  } catch (error) {
+    throw new Error(`the agent did not connect: ${agent.log}`, { cause: error });
+  }
+  return agent;
+}
+
+export function isProcessAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
