@@ -38,26 +38,39 @@ export async function killProcessTree(options: KillTreeOptions): Promise<KillTre
 
   for (;;) {
     const living = look(options, members);
-    if (living.length === 0) return { forced, survivors: [] };
+    if (living?.length === 0) return { forced, survivors: [] };
     const now = performance.now();
-    if (now >= killAt + KILL_GRACE_MS) return { forced, survivors: living };
+    if (now >= killAt + KILL_GRACE_MS) return { forced, survivors: living ?? [...members.values()] };
     forced ||= now >= killAt;
     // Children before parents, so that a parent cannot mistake the end of its child for a crash and start it anew.
-    for (const member of living.sort((a, b) => b.startTime - a.startTime || b.pid - a.pid)) {
-      if (forced) signalProcess(member, 'SIGKILL');
-      else if (options.signal !== null && !asked.has(keyOf(member))) signalProcess(member, options.signal);
+    for (const member of (living ?? []).sort((a, b) => b.startTime - a.startTime || b.pid - a.pid)) {
+      const signal = forced ? 'SIGKILL' : asked.has(keyOf(member)) ? null : options.signal;
       asked.add(keyOf(member));
+      if (signal !== null) trySignal(member, signal);
     }
     await sleep(Math.max(1, Math.min(POLL_INTERVAL_MS, forced ? POLL_INTERVAL_MS : killAt - now)));
   }
 }
 
-function look(options: KillTreeOptions, members: Map<number, ProcessIdentity>): ProcessIdentity[] {
-  if (options.wholeTree === false) return options.root !== null && isAlive(options.root) ? [options.root] : [];
-  const found = findProcessTree({ ...options, known: members.values() });
-  members.clear();
-  for (const member of found) members.set(member.pid, member);
-  return found;
+/** Null when the host cannot tell at this moment: then the next look decides. */
+function look(options: KillTreeOptions, members: Map<number, ProcessIdentity>): ProcessIdentity[] | null {
+  try {
+    if (options.wholeTree === false) return options.root !== null && isAlive(options.root) ? [options.root] : [];
+    const found = findProcessTree({ ...options, known: members.values() });
+    members.clear();
+    for (const member of found) members.set(member.pid, member);
+    return found;
+  } catch {
+    return null;
+  }
+}
+
+function trySignal(member: ProcessIdentity, signal: NodeJS.Signals): void {
+  try {
+    signalProcess(member, signal);
+  } catch {
+    // The host could not tell whether it is still the same process; SIGKILL is sent at every look.
+  }
 }
 
 function keyOf(identity: ProcessIdentity): string {

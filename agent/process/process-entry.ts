@@ -18,12 +18,17 @@ export function readProcessEntry(pid: number): ProcessEntry | null {
   return entry === null || entry.state === 'Z' || entry.state === 'X' ? null : entry;
 }
 
-/** Like `readProcessEntry`, and also shows a process that has ended and that its parent has not reaped. */
+/**
+ * Like `readProcessEntry`, and also shows a process that has ended and that its parent has not reaped. Throws when this host
+ * cannot tell (out of descriptors): a living process must never be taken for a dead one.
+ */
 export function readAnyProcessEntry(pid: number): ProcessEntry | null {
   try {
     return parseStat(pid, readFileSync(`/proc/${pid}/stat`, 'latin1'));
-  } catch {
-    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return null;
+    throw error;
   }
 }
 

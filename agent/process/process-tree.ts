@@ -7,20 +7,20 @@ export interface TreeQuery {
   readonly root: ProcessIdentity | null;
   /** Processes known to belong to the tree from an earlier look; their descendants do too. */
   readonly known?: Iterable<ProcessIdentity>;
-  /** An entry of the environment, `NAME=value`, that only processes of this tree were started with. */
-  readonly marker?: string;
+  /** Entries of the environment, `NAME=value`, that only processes of this tree were all started with. */
+  readonly markers?: readonly string[];
 }
 
 /**
  * All living processes of a worker's tree: the worker, its descendants, its process group and session, and whoever
- * carries the marker in the environment that it was started with (a child that called setsid and whose parent ended is
+ * carries the markers in the environment that it was started with (a child that called setsid and whose parent ended is
  * found by nothing else). Never the calling process, nor pid 1.
  *
  * Group and session count only when the worker is their leader, and not when its pid belongs to another process now: the kernel
  * gives a pid away only after its group and session are empty, so a group of that number is then a stranger's.
  */
 export function findProcessTree(query: TreeQuery): ProcessIdentity[] {
-  const { root, marker } = query;
+  const { root, markers } = query;
   const bootId = readBootId();
   const entries = listProcessEntries();
   const byPid = new Map(entries.map((entry) => [entry.pid, entry]));
@@ -39,9 +39,9 @@ export function findProcessTree(query: TreeQuery): ProcessIdentity[] {
       if (entry.groupId === root.pid || entry.sessionId === root.pid) members.add(entry);
     }
   }
-  if (marker !== undefined) {
+  if (markers !== undefined && markers.length > 0) {
     for (const entry of entries) {
-      if (!members.has(entry) && wasStartedWith(entry.pid, marker)) members.add(entry);
+      if (!members.has(entry) && wasStartedWith(entry.pid, markers)) members.add(entry);
     }
   }
   addDescendants(members, entries);
@@ -67,12 +67,12 @@ function addDescendants(members: Set<ProcessEntry>, entries: readonly ProcessEnt
   }
 }
 
-function wasStartedWith(pid: number, marker: string): boolean {
+function wasStartedWith(pid: number, markers: readonly string[]): boolean {
   let environment: string;
   try {
-    environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+    environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
   } catch {
     return false;
   }
-  return environment.startsWith(`${marker}\0`) || environment.includes(`\0${marker}\0`);
+  return markers.every((marker) => `\0${environment}`.includes(`\0${marker}\0`));
 }

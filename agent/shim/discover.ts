@@ -5,6 +5,7 @@ import { isAlive, type ProcessIdentity } from '../process/process-identity.ts';
 import { findProcessTree } from '../process/process-tree.ts';
 import { bundlePaths, readJsonFile, removeWorkerRecord } from './bundle-files.ts';
 import type { Bundle, ExitRecord, ShimRecord, WorkerRecord } from './protocol.ts';
+import { markersOf } from './worker-environment.ts';
 
 /** What a dead shim has left of one instance. */
 export interface Leftover {
@@ -38,7 +39,7 @@ export function discoverShims(root: string): DiscoveredShim[] {
     if (bundle === null) continue;
     const shim = readJsonFile<ShimRecord>(files.shim);
     if (shim !== null && isAlive(shim)) found.push({ state: 'alive', directory, bundle, shim });
-    else found.push({ state: 'dead', directory, bundle, leftovers: findLeftovers(directory) });
+    else found.push({ state: 'dead', directory, bundle, leftovers: findLeftovers(directory, bundle) });
   }
   return found;
 }
@@ -53,7 +54,7 @@ export async function cleanLeftovers(dead: DiscoveredShim & { state: 'dead' }): 
     dead.leftovers.map(async ({ instanceId, process }) => {
       const { survivors } = await killProcessTree({
         root: rootOf(process),
-        marker: markerOf(instanceId),
+        markers: markersOf(dead.bundle, instanceId),
         signal: killSignal,
         killTimeoutMs,
       });
@@ -81,14 +82,14 @@ export function readExitRecords(directory: string): ExitRecord[] {
   return records;
 }
 
-function findLeftovers(directory: string): Leftover[] {
+function findLeftovers(directory: string, bundle: Bundle): Leftover[] {
   const { workers } = bundlePaths(directory);
   const leftovers: Leftover[] = [];
   for (const name of listNames(workers)) {
     const record = name.endsWith('.json') ? readJsonFile<WorkerRecord>(join(workers, name)) : null;
     if (record === null) continue;
     const { instanceId, process } = record;
-    const living = findProcessTree({ root: rootOf(process), marker: markerOf(instanceId) });
+    const living = findProcessTree({ root: rootOf(process), markers: markersOf(bundle, instanceId) });
     leftovers.push({ instanceId, process, living });
   }
   return leftovers;
@@ -97,10 +98,6 @@ function findLeftovers(directory: string): Leftover[] {
 /** Long after a worker's end its number may name a stranger's process group, so then only the marker tells what was its. */
 function rootOf(process: ProcessIdentity | null): ProcessIdentity | null {
   return process !== null && isAlive(process) ? process : null;
-}
-
-function markerOf(instanceId: string): string {
-  return `DROVER_INSTANCE_ID=${instanceId}`;
 }
 
 function listNames(directory: string): string[] {

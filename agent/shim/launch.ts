@@ -70,8 +70,7 @@ function spawnShim(options: LaunchOptions, logPath: string): ChildProcess {
     const shim = spawn(options.nodePath ?? process.execPath, [...NODE_FLAGS, MAIN_PATH, options.directory], {
       cwd: '/',
       // Nothing of the agent's environment: it may hold secrets, and cluster workers would get it.
-      // One arena for all threads of the C library: with one each, the few file operations of a shim cost it 11 MB.
-      env: { NODE_COMPILE_CACHE: options.compileCacheDirectory, MALLOC_ARENA_MAX: '1' },
+      env: { NODE_COMPILE_CACHE: options.compileCacheDirectory },
       detached: true,
       stdio: ['ignore', log, log],
     });

@@ -2,6 +2,7 @@
  * The process of a shim: `node main.ts <bundle directory>`. Its standard error is the shim's log. It outlives the agent that has
  * started it; it ends on request, on SIGTERM or SIGINT (workers are stopped first), or when it is of no use any more.
  */
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { startShim } from './shim.ts';
 
@@ -28,6 +29,8 @@ try {
     onTrouble: report,
     onEnd: () => process.exit(0),
   });
+  // Now, because a shim may run for months and end by a power failure: the next one shall not have to compile again.
+  flushCompileCache();
   process.on('SIGTERM', () => void shim.stop());
   process.on('SIGINT', () => void shim.stop());
 } catch (error) {

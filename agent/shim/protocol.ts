@@ -140,7 +140,7 @@ export interface StartInstance {
   readonly id: string;
   readonly slot: number;
   readonly port: number | null;
-  /** Wins over the bundle's; DROVER_INSTANCE_ID, DROVER_SLOT, PORT and the instance variable are set by the shim. */
+  /** Wins over the bundle's; PORT, the instance variable and DROVER_{SERVICE,REVISION,SLOT,INSTANCE_ID,SHIM} are set by the shim. */
   readonly env: Readonly<Record<string, string>>;
 }
 

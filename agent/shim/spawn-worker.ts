@@ -28,12 +28,22 @@ export async function spawnWorker(
       bundle.execMode === 'cluster' && command.isNode
         ? forkIntoCluster(bundle, env, command, paths.hookPath)
         : spawnAlone(bundle, env, command);
-    const worker = wrapChild(child, command.isNode, listening);
+    const worker = wrapOrKill(child, command.isNode, listening);
     if (worker !== null) return { process: worker };
     const [error] = (await once(child, 'error')) as [NodeJS.ErrnoException];
     return { failure: explainSpawnError(error, command.command) };
   } catch (error) {
     return { failure: explainSpawnError(error as NodeJS.ErrnoException, command.command) };
+  }
+}
+
+/** A process that we cannot name could never be stopped safely, so it is not left to run. */
+function wrapOrKill(...args: Parameters<typeof wrapChild>): WorkerProcess | null {
+  try {
+    return wrapChild(...args);
+  } catch (error) {
+    args[0].kill('SIGKILL');
+    throw error;
   }
 }
 

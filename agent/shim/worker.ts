@@ -9,7 +9,7 @@ import type { Bundle, ExitReason, StartInstance, WorkerExit, WorkerSnapshot } fr
 import { waitUntilReady } from './readiness.ts';
 import { type SpawnPaths, spawnWorker } from './spawn-worker.ts';
 import type { StartFailure } from './start-failure.ts';
-import { workerEnvironment } from './worker-environment.ts';
+import { markersOf, workerEnvironment } from './worker-environment.ts';
 import { WorkerLogs } from './worker-logs.ts';
 import { DRAIN_MESSAGE, type WorkerProcess } from './worker-process.ts';
 
@@ -49,7 +49,7 @@ export class Worker {
   readonly #instance: StartInstance;
   readonly #failFast: boolean;
   readonly #logs: WorkerLogs;
-  readonly #marker: string;
+  readonly #markers: readonly string[];
   #wanted: 'run' | 'drain' | 'stop' = 'run';
   #process: WorkerProcess | null = null;
   #ending: Ending | null = null;
@@ -63,9 +63,12 @@ export class Worker {
     this.#instance = instance;
     this.#failFast = failFast;
     this.#logs = new WorkerLogs(context.bundle.logs, instance.id);
-    this.#marker = `DROVER_INSTANCE_ID=${instance.id}`;
+    this.#markers = markersOf(context.bundle, instance.id);
     this.#snapshot = newSnapshot(instance);
-    this.ended = this.#live();
+    this.ended = this.#live().catch((error: unknown) => {
+      context.onTrouble(error);
+      this.#change({ phase: 'errored', failure: `the shim failed: ${String(error)}`, restartAt: null });
+    });
   }
 
   get snapshot(): WorkerSnapshot {
@@ -236,7 +239,7 @@ export class Worker {
     const { killTimeoutMs, treekill } = this.#context.bundle;
     return killProcessTree({
       root: worker.identity,
-      marker: this.#marker,
+      markers: this.#markers,
       signal,
       killTimeoutMs,
       wholeTree: treekill,

@@ -103,9 +103,10 @@ test('the marker finds a process that has left its parent, its group and its ses
   await eventually(() => text.endsWith('\n') && shell.exitCode === 0);
   const escaped = readProcessIdentity(Number(text))!;
   t.after(() => void signalProcess(escaped, 'SIGKILL'));
-  assert.deepEqual(findProcessTree({ root: null, marker: `${marker}0` }), []);
-  assert.deepEqual(findProcessTree({ root: null, marker }), [escaped]);
-  await killProcessTree({ root: null, marker, signal: 'SIGTERM', killTimeoutMs: 2_000 });
+  assert.deepEqual(findProcessTree({ root: null, markers: [`${marker}0`] }), []);
+  assert.deepEqual(findProcessTree({ root: null, markers: [marker, 'DROVER_SHIM=/another'] }), []);
+  assert.deepEqual(findProcessTree({ root: null, markers: [marker] }), [escaped]);
+  await killProcessTree({ root: null, markers: [marker], signal: 'SIGTERM', killTimeoutMs: 2_000 });
   assert.ok(!isAlive(escaped));
 });
 
