@@ -1,5 +1,5 @@
 // One proxy made with an npm library (or with node:http alone), as its documentation shows it, with keep-alive to the
-// upstreams and plain round-robin. Run as `node library.ts <name> <upstream port>...`; prints its port.
+// upstreams and plain round-robin. Run as `node main.ts <name> <upstream port>...`; prints its port.
 import { Agent, createServer, type IncomingMessage, request as requestUpstream, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { pipeline } from 'node:stream';
@@ -92,6 +92,10 @@ const makers: Record<string, () => Promise<Handler>> = {
         headers: request.headers,
       },
       (answer) => {
+        if (response.destroyed) {
+          answer.destroy();
+          return;
+        }
         response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
         pipeline(answer, response, () => {});
       },
