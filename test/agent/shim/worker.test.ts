@@ -129,6 +129,18 @@ test('nothing is left of a stopped worker, not even children in sessions of thei
   assert.deepEqual(findProcessTree({ root: null, markers: markersOf(shim.bundle, 'i-1') }), []);
 });
 
+test('a stop touches no instance of another shim on the host, even when both use the same id', async (t) => {
+  const [first, second] = [await runShim(t), await runShim(t)];
+  await first.start('i-1', { port: await freePort() });
+  await second.start('i-1', { port: await freePort() });
+  await first.reaches('i-1', 'ready');
+  const { pid } = await second.reaches('i-1', 'ready');
+  await first.client.request({ type: 'stop', id: 'i-1' });
+  await first.reaches('i-1', 'exited');
+  const other = await second.worker('i-1');
+  assert.deepEqual({ pid: other.pid, phase: other.phase }, { pid, phase: 'ready' });
+});
+
 test('a crash of the worker takes the children that it has left with it, before the restart', async (t) => {
   const shim = await runShim(t, { script: 'leaves-stubborn-children.mjs', expectListen: false, killTimeoutMs: 200 });
   await shim.start('i-1');
