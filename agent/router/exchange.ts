@@ -1,42 +1,16 @@
-import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ExchangeContext, ExchangeInput, Timed } from './exchange-context.ts';
+import { fieldPairs, passInformation } from './informational-response.ts';
 import { pickUpstream } from './pick-upstream.ts';
-import { type RouterProblem, sendProblem } from './problem-response.ts';
+import { type RouterProblem, routerProblems, sendProblem } from './problem-response.ts';
 import type { FailureCounts } from './protocol.ts';
 import { RequestBody } from './request-body.ts';
-import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
-import type { Service } from './service.ts';
+import type { ResponseFollower } from './routed-response.ts';
 import { responseClass } from './traffic.ts';
 import { openTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
-
-/** A response that knows its exchange, so that listeners need no closure per request. */
-export class RoutedResponse extends ServerResponse {
-  exchange: Exchange | null = null;
-}
-
-/** What exchanges share. */
-export interface ExchangeContext {
-  readonly failures: FailureCounts;
-  /** Exchanges whose deadlines are looked after. */
-  readonly active: Set<Exchange>;
-  /** Answers tell the clients to close their connection: the router is about to leave. */
-  isDraining: boolean;
-  nowMs(): number;
-}
-
-export interface ExchangeInput {
-  readonly request: IncomingMessage;
-  readonly response: RoutedResponse;
-  readonly service: Service;
-  readonly head: RequestHead;
-  /** The client waits for 100 Continue before it sends the body. */
-  readonly expectContinue: boolean;
-  /** The bytes after an upgrade request; null for a plain request. */
-  readonly upgradeBytes: Buffer | null;
-}
 
 type Deadline = 'none' | 'connect' | 'continue' | 'head' | 'clientBody' | 'clientRead';
 
@@ -54,7 +28,7 @@ const notATrailer =
  * One request from its head to the end of its response. A request is sent again only where no service can have acted on
  * it twice: it could not be connected at all, or it is idempotent, its body is at hand, and no byte of a response came.
  */
-export class Exchange implements ConnectionOwner {
+export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
 
   #context: ExchangeContext;
@@ -76,8 +50,7 @@ export class Exchange implements ConnectionOwner {
     this.#context = context;
     this.#input = input;
     this.#retriesLeft = input.service.options.retries;
-    input.response.exchange = this;
-    input.response.on('close', onResponseClose);
+    input.response.follow(this);
   }
 
   start(): void {
@@ -93,8 +66,8 @@ export class Exchange implements ConnectionOwner {
     const nowMs = this.#context.nowMs();
     const upstream = pickUpstream(service.upstreams, this.#tried, nowMs, Math.random);
     if (upstream === null) {
-      if (this.#tried.length === 0) this.#refuse('noEndpoint', noEndpoint);
-      else this.#refuse('connect', connectFailed);
+      if (this.#tried.length === 0) this.#refuse('noEndpoint', routerProblems.noEndpoint);
+      else this.#refuse('connect', routerProblems.connectFailed);
       return;
     }
     this.#upstream = upstream;
@@ -137,6 +110,14 @@ export class Exchange implements ConnectionOwner {
     this.#body.sendTo(connection.socket);
   }
 
+  /** The worker, or the end of the wait for it, says that the client is to send its body. */
+  #bodyWanted(): void {
+    const { response, expectContinue } = this.#input;
+    if (!expectContinue || this.#body !== null) return;
+    response.writeContinue();
+    this.#startBody();
+  }
+
   #bodyMoved(): void {
     if (this.#deadline === 'clientBody') this.#wait('clientBody', clientStallMs);
   }
@@ -161,7 +142,8 @@ export class Exchange implements ConnectionOwner {
       return;
     }
     if (head.status < 200) {
-      this.#passInformation(head);
+      if (head.status === 100) this.#bodyWanted();
+      else passInformation(this.#input.response, head);
       return;
     }
     const { response, expectContinue, service } = this.#input;
@@ -193,7 +175,7 @@ export class Exchange implements ConnectionOwner {
     if (response.write(chunk) || this.#connection === null) return;
     this.#connection.socket.pause();
     this.#wait('clientRead', clientStallMs);
-    response.once('drain', onResponseDrain);
+    response.awaitDrain();
   }
 
   resumeReading(): void {
@@ -203,7 +185,7 @@ export class Exchange implements ConnectionOwner {
 
   onEnd(trailers: string[]): void {
     const { response } = this.#input;
-    if (trailers.length > 0) response.addTrailers(pairs(trailers).filter(([name]) => !notATrailer.test(name)));
+    if (trailers.length > 0) response.addTrailers(fieldPairs(trailers).filter(([name]) => !notATrailer.test(name)));
     const connection = this.#connection;
     this.#connection = null;
     this.#over();
@@ -222,7 +204,7 @@ export class Exchange implements ConnectionOwner {
     if (upgradeBytes === null || this.#upgradeHead === null || upstream === null || connection === null) {
       connection?.destroy();
       this.#connection = null;
-      this.#refuse('upstreamReset', badResponse);
+      this.#refuse('upstreamReset', routerProblems.badResponse);
       return;
     }
     this.#connection = null;
@@ -232,7 +214,7 @@ export class Exchange implements ConnectionOwner {
     service.traffic.upgraded++;
     this.#over();
     const client: Socket = request.socket;
-    response.off('close', onResponseClose);
+    response.unfollow();
     response.detachSocket(client);
     const ends = { client, upstream: connection.detach(), head: this.#upgradeHead };
     openTunnel({ ...ends, fromClient: upgradeBytes, fromUpstream: rest }, () => {
@@ -253,7 +235,7 @@ export class Exchange implements ConnectionOwner {
     const upstream = this.#upstream;
     if (upstream === null) return;
     upstream.connectFailed(this.#context.nowMs(), reason);
-    if (this.#retriesLeft === 0) this.#refuse('connect', connectFailed);
+    if (this.#retriesLeft === 0) this.#refuse('connect', routerProblems.connectFailed);
     else this.#tryAnother(upstream);
   }
 
@@ -272,7 +254,7 @@ export class Exchange implements ConnectionOwner {
       return;
     }
     if (!response.headersSent) {
-      this.#refuse('upstreamReset', badResponse);
+      this.#refuse('upstreamReset', routerProblems.badResponse);
       return;
     }
     this.#context.failures.upstreamReset++;
@@ -312,17 +294,16 @@ export class Exchange implements ConnectionOwner {
         this.#connectLost('connect timeout');
         return;
       case 'continue':
-        response.writeContinue();
-        this.#startBody();
+        this.#bodyWanted();
         return;
       case 'head':
         this.#dropConnection();
-        this.#refuse('timeout', headTimeout);
+        this.#refuse('timeout', routerProblems.headTimeout);
         return;
       case 'clientBody':
         this.#dropConnection();
         response.shouldKeepAlive = false;
-        this.#refuse('badRequest', bodyTimeout);
+        this.#refuse('badRequest', routerProblems.bodyTimeout);
         return;
       case 'clientRead':
         response.destroy();
@@ -334,24 +315,6 @@ export class Exchange implements ConnectionOwner {
   #dropConnection(): void {
     this.#connection?.destroy();
     this.#connection = null;
-  }
-
-  #passInformation(head: ResponseHead): void {
-    const { response, expectContinue } = this.#input;
-    if (head.status === 100) {
-      if (!expectContinue || this.#body !== null) return;
-      response.writeContinue();
-      this.#startBody();
-    } else if (head.status === 103) {
-      const hints: Record<string, string[]> = {};
-      for (const [name, value] of pairs(head.headers)) {
-        const key = name.toLowerCase();
-        hints[key] = [...(hints[key] ?? []), value];
-      }
-      if (hints.link !== undefined) response.writeEarlyHints(hints);
-    } else if (head.status === 102) {
-      response.writeProcessing();
-    }
   }
 
   #refuse(failure: keyof FailureCounts, problem: RouterProblem): void {
@@ -383,44 +346,4 @@ export class Exchange implements ConnectionOwner {
     this.#deadline = deadline;
     this.deadlineAt = durationMs === 0 ? Number.POSITIVE_INFINITY : this.#context.nowMs() + durationMs;
   }
-}
-
-const noEndpoint: RouterProblem = {
-  status: 503,
-  code: 'SERVICE_UNAVAILABLE',
-  detail: 'The service has no healthy instance right now.',
-};
-const connectFailed: RouterProblem = {
-  status: 502,
-  code: 'UPSTREAM_FAILED',
-  detail: 'No instance of the service could be reached.',
-};
-const badResponse: RouterProblem = {
-  status: 502,
-  code: 'UPSTREAM_FAILED',
-  detail: 'The instance ended the connection, or sent no valid response, before it had answered.',
-};
-const headTimeout: RouterProblem = {
-  status: 504,
-  code: 'UPSTREAM_TIMEOUT',
-  detail: 'The instance did not begin its response in time.',
-};
-const bodyTimeout: RouterProblem = {
-  status: 408,
-  code: 'REQUEST_TIMEOUT',
-  detail: 'The body of the request did not arrive in time.',
-};
-
-function onResponseClose(this: RoutedResponse): void {
-  this.exchange?.abandon();
-}
-
-function onResponseDrain(this: RoutedResponse): void {
-  this.exchange?.resumeReading();
-}
-
-function pairs(flat: readonly string[]): [string, string][] {
-  const list: [string, string][] = [];
-  for (let i = 0; i < flat.length; i += 2) list.push([flat[i]!, flat[i + 1]!]);
-  return list;
 }

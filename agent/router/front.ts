@@ -2,9 +2,11 @@ import { createServer, IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { RouterConfig } from './config.ts';
-import { Exchange, type ExchangeContext, RoutedResponse } from './exchange.ts';
-import { problemBytes, type RouterProblem, sendProblem } from './problem-response.ts';
+import { Exchange } from './exchange.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import { problemBytes, type RouterProblem, routerProblems, sendProblem } from './problem-response.ts';
 import { buildRequestHead } from './request-head.ts';
+import { RoutedResponse } from './routed-response.ts';
 import type { ServingTable } from './serving-table.ts';
 
 /** How often Node looks for connections whose head has not arrived in time. */
@@ -50,7 +52,7 @@ export function createFront(dependencies: FrontDependencies, listener: number): 
     if (service === null) {
       context.failures.noRoute++;
       if (expectContinue || context.isDraining) response.shouldKeepAlive = false;
-      sendProblem(response, noRoute);
+      sendProblem(response, routerProblems.noRoute);
       return;
     }
     new Exchange(context, { request, response, service, head, expectContinue, upgradeBytes }).start();
@@ -90,7 +92,7 @@ export function createFront(dependencies: FrontDependencies, listener: number): 
     const response = adoptSocket(request, socket as Socket);
     if (!isWebSocketUpgrade(request)) {
       context.failures.badRequest++;
-      sendProblem(response, badUpgrade);
+      sendProblem(response, routerProblems.badUpgrade);
       return;
     }
     serve({ request, response, expectContinue: false, upgradeBytes });
@@ -98,7 +100,7 @@ export function createFront(dependencies: FrontDependencies, listener: number): 
   server.on('connect', (_request, socket: Duplex) => {
     context.failures.badRequest++;
     socket.on('error', () => socket.destroy());
-    socket.end(problemBytes(noConnect));
+    socket.end(problemBytes(routerProblems.noConnect));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (error.code !== 'ECONNRESET') context.failures.badRequest++;
@@ -140,27 +142,11 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  socket.end(problemBytes(clientProblems[error.code ?? ''] ?? badRequest));
+  socket.end(problemBytes(clientProblems[error.code ?? ''] ?? routerProblems.badRequest));
   current?.exchange?.abandon();
   socket.destroySoon();
 }
 
-const noRoute: RouterProblem = {
-  status: 404,
-  code: 'ROUTE_NOT_FOUND',
-  detail: 'No service has a route for this host and path.',
-};
-const noConnect: RouterProblem = { status: 405, code: 'REQUEST_INVALID', detail: 'CONNECT is not supported.' };
-const badUpgrade: RouterProblem = {
-  status: 400,
-  code: 'REQUEST_INVALID',
-  detail: 'The only protocol to upgrade to is websocket, by a GET without a body.',
-};
-const badRequest: RouterProblem = {
-  status: 400,
-  code: 'REQUEST_INVALID',
-  detail: 'The request is not valid HTTP/1.1.',
-};
 const clientProblems: Record<string, RouterProblem> = {
   HPE_HEADER_OVERFLOW: { status: 431, code: 'REQUEST_INVALID', detail: 'The request head is too long.' },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: 413, code: 'REQUEST_INVALID', detail: 'The chunk extensions are too long.' },

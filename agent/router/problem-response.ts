@@ -15,6 +15,52 @@ export interface RouterProblem {
   readonly detail: string;
 }
 
+/** What the router answers by itself, apart from what it says about a particular request. */
+export const routerProblems = {
+  noEndpoint: {
+    status: 503,
+    code: 'SERVICE_UNAVAILABLE',
+    detail: 'The service has no healthy instance right now.',
+  },
+  connectFailed: {
+    status: 502,
+    code: 'UPSTREAM_FAILED',
+    detail: 'No instance of the service could be reached.',
+  },
+  badResponse: {
+    status: 502,
+    code: 'UPSTREAM_FAILED',
+    detail: 'The instance ended the connection, or sent no valid response, before it had answered.',
+  },
+  headTimeout: {
+    status: 504,
+    code: 'UPSTREAM_TIMEOUT',
+    detail: 'The instance did not begin its response in time.',
+  },
+  bodyTimeout: {
+    status: 408,
+    code: 'REQUEST_TIMEOUT',
+    detail: 'The body of the request did not arrive in time.',
+  },
+
+  noRoute: {
+    status: 404,
+    code: 'ROUTE_NOT_FOUND',
+    detail: 'No service has a route for this host and path.',
+  },
+  noConnect: { status: 405, code: 'REQUEST_INVALID', detail: 'CONNECT is not supported.' },
+  badUpgrade: {
+    status: 400,
+    code: 'REQUEST_INVALID',
+    detail: 'The only protocol to upgrade to is websocket, by a GET without a body.',
+  },
+  badRequest: {
+    status: 400,
+    code: 'REQUEST_INVALID',
+    detail: 'The request is not valid HTTP/1.1.',
+  },
+} satisfies Record<string, RouterProblem>;
+
 /** Answers with a short problem document; the caller has made sure that no head was sent yet. */
 export function sendProblem(response: ServerResponse, problem: RouterProblem): void {
   const body = problemBody(problem);

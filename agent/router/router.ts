@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseListen, type RouterConfig } from './config.ts';
-import type { Exchange, ExchangeContext } from './exchange.ts';
+import type { ExchangeContext, Timed } from './exchange-context.ts';
 import { createFront, type Front } from './front.ts';
 import { closeGently, Listeners, listenOn } from './listeners.ts';
 import type { Acknowledgement, EndpointNotice, RouterStats, RouterTable } from './protocol.ts';
@@ -41,7 +41,7 @@ export class Router {
     this.#log = log;
     this.#context = {
       failures: noFailures(),
-      active: new Set<Exchange>(),
+      active: new Set<Timed>(),
       isDraining: false,
       nowMs: () => performance.now(),
     };

@@ -1,0 +1,38 @@
+import { ServerResponse } from 'node:http';
+
+/** What an exchange wants to know about the response to its client. */
+export interface ResponseFollower {
+  /** The connection to the client has ended, before or after the response was complete. */
+  abandon(): void;
+  /** The client has taken what was written. */
+  resumeReading(): void;
+}
+
+/** A response that knows its exchange, so that listeners need no closure per request. */
+export class RoutedResponse extends ServerResponse {
+  exchange: ResponseFollower | null = null;
+
+  follow(exchange: ResponseFollower): void {
+    this.exchange = exchange;
+    this.on('close', onClose);
+  }
+
+  /** The connection becomes a tunnel: what happens to it no longer concerns the exchange. */
+  unfollow(): void {
+    this.exchange = null;
+    this.off('close', onClose);
+  }
+
+  /** Calls `resumeReading` once the client has taken what was written. */
+  awaitDrain(): void {
+    this.once('drain', onDrain);
+  }
+}
+
+function onClose(this: RoutedResponse): void {
+  this.exchange?.abandon();
+}
+
+function onDrain(this: RoutedResponse): void {
+  this.exchange?.resumeReading();
+}
