@@ -44,10 +44,11 @@ export interface RefusedField extends Named {
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** All spellings under which `name` may appear in a file. */
+/** All spellings under which `name` may appear in a file; the name that the spec has for it is one. */
 export function spellings(name: string, field: Field): string[] {
   const written = [name, ...(field.aliases ?? [])];
-  return [...new Set([...written, ...written.map(toCamelCase)])];
+  const ofSpec = field.kind === 'set' ? [field.to.split('.').at(-1)!] : [];
+  return [...new Set([...written, ...written.map(toCamelCase), ...ofSpec])];
 }
 
 function toCamelCase(name: string): string {

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DroverError } from '../../shared/contracts/drover-error.ts';
+import { defineCommand } from '../command.ts';
+import { readSecret } from '../connection/read-secret.ts';
+import { keyValues, text } from '../option-types.ts';
+
+const portRange = z
+  .string()
+  .regex(/^\d{4,5}-\d{4,5}$/, 'must read from-to, like 20000-20999')
+  .transform((value) => {
+    const [from = 0, to = 0] = value.split('-').map(Number);
+    return { from, to };
+  })
+  .refine(
+    ({ from, to }) => from >= 1_024 && to <= 65_535 && from <= to,
+    'must lie in 1024-65535 and not end before it begins',
+  );
+
+export const agentJoin = defineCommand({
+  name: 'agent join',
+  summary: 'Join this host to a cluster if it has not joined yet, and run its agent, in the foreground',
+  details:
+    'The token names the certificate authority of the cluster: a controller with another one is refused. Workers go on when the agent ends, and a new agent on the same data directory takes them over.',
+  arguments: {
+    controller: {
+      form: '[controller]',
+      summary: 'URL of any controller; not needed once the host has joined',
+      schema: z.url({ protocol: /^https$/, error: 'must be a url such as https://ctl-1:7700' }).optional(),
+    },
+  },
+  options: {
+    tokenFile: {
+      flags: '--token-file <file>',
+      summary: 'File with the join token, "-" for standard input',
+      schema: text,
+    },
+    token: {
+      flags: '--token <token>',
+      summary: 'The join token itself; others on this host can see it, so prefer the file',
+      schema: text,
+    },
+    data: {
+      flags: '--data <directory>',
+      summary: 'Identity, plan, bundles, artifacts and logs (default ~/.drover/agent)',
+      schema: text,
+    },
+    name: { flags: '--name <name>', summary: 'Name of the node (default: the host name)', schema: text },
+    address: {
+      flags: '--address <host>',
+      summary: 'Where routers reach its workers (default: the first address that is not loopback)',
+      schema: text,
+    },
+    ports: {
+      flags: '--ports <from-to>',
+      summary: 'Ports for workers (default 20000-20999)',
+      schema: portRange.optional(),
+    },
+    router: { flags: '--router <host:port>', summary: 'Run a router that listens here', schema: text },
+    label: {
+      flags: '--label <key=value>',
+      summary: 'Label for placement constraints',
+      schema: keyValues.optional(),
+      repeatable: true,
+    },
+  },
+  examples: [
+    { command: 'drover agent join https://ctl-1:7700 --token-file /etc/drover/join-token', means: 'join and run' },
+    { command: 'drover agent join', means: 'run again on a host that has joined' },
+  ],
+  exitCodes: [0, 1, 6, 7],
+  async run({ args, options, context }) {
+    const { signal, environment, home, output, stderr } = context;
+    if (options.token !== undefined) {
+      output.note('warning --token can be seen by everyone on this host (ps); prefer --token-file');
+    }
+    const token =
+      options.tokenFile === undefined ? options.token : await readSecret(options.tokenFile, '--token-file', context);
+    if ((token === undefined) !== (args.controller === undefined)) {
+      throw new DroverError('ARGUMENT_INVALID', 'To join, give both the url of a controller and --token-file', {
+        issues: [{ path: token === undefined ? '--token-file' : 'controller', reason: 'is missing' }],
+      });
+    }
+    const { runAgent } = await import('../../agent/run-agent.ts');
+    await runAgent(
+      {
+        dataDirectory: options.data ?? join(home, '.drover/agent'),
+        environment: definedOnly(environment),
+        ...(token === undefined ? {} : { join: { controllerUrl: args.controller!, token } }),
+        ...(options.name === undefined ? {} : { name: options.name }),
+        ...(options.address === undefined ? {} : { address: options.address }),
+        ...(options.ports === undefined ? {} : { ports: options.ports }),
+        ...(options.router === undefined ? {} : { router: options.router }),
+        ...(options.label === undefined ? {} : { labels: options.label }),
+      },
+      signal,
+      stderr,
+    );
+    return 0;
+  },
+});
+
+function definedOnly(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
