@@ -33,7 +33,7 @@ export const deploy = defineCommand({
     ...followOptions,
   },
   examples: [
-    { command: 'drover deploy', means: 'deploy what ecosystem.config.js of this directory says' },
+    { command: 'drover deploy', means: 'deploy what the ecosystem file of this directory says' },
     { command: 'drover deploy --env production --only api', means: 'one service, with env_production' },
     { command: 'drover deploy --yes --json', means: 'from a pipeline: no question, one JSON object per line' },
   ],

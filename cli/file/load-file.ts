@@ -102,7 +102,10 @@ async function runModule(file: string): Promise<unknown> {
     return module.default ?? module;
   } catch (error) {
     const { line, message } = whereItThrew(error, file);
-    throw new DroverError('FILE_INVALID', `${file}${line} cannot be loaded: ${message}`, { cause: error });
+    const hint = /module is not defined in ES module/.test(message)
+      ? '; its package.json makes it an ES module: rename it to .cjs, or write "export default"'
+      : '';
+    throw new DroverError('FILE_INVALID', `${file}${line} cannot be loaded: ${message}${hint}`, { cause: error });
   }
 }
 
