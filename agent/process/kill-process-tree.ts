@@ -6,7 +6,9 @@ import { signalProcess } from './signal-process.ts';
 /** How often a dying tree is looked at. A look costs about 1 ms on a host with 100 processes. */
 const POLL_INTERVAL_MS = 50;
 
-/** Time for the kernel to end a process after SIGKILL. Only one stuck in an uninterruptible system call takes longer. */
+/**
+ * Time for the kernel to end a process after SIGKILL. Only one stuck in an uninterruptible system call takes longer.
+ */
 const KILL_GRACE_MS = 5_000;
 
 export interface KillTreeOptions extends Omit<TreeQuery, 'known'> {

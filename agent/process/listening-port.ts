@@ -69,7 +69,10 @@ function* readTableLines(path: string): Generator<string> {
   }
 }
 
-/** The kernel prints an address as 32-bit words in the byte order of the machine, which is little-endian on all hosts we support. */
+/**
+ * The kernel prints an address as 32-bit words in the byte order of the machine, which is little-endian on all hosts we
+ * support.
+ */
 function decodeAddress(hex: string): string {
   const bytes = Buffer.from(hex, 'hex');
   bytes.swap32();

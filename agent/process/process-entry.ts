@@ -19,8 +19,8 @@ export function readProcessEntry(pid: number): ProcessEntry | null {
 }
 
 /**
- * Like `readProcessEntry`, and also shows a process that has ended and that its parent has not reaped. Throws when this host
- * cannot tell (out of descriptors): a living process must never be taken for a dead one.
+ * Like `readProcessEntry`, and also shows a process that has ended and that its parent has not reaped. Throws when this
+ * host cannot tell (out of descriptors): a living process must never be taken for a dead one.
  */
 export function readAnyProcessEntry(pid: number): ProcessEntry | null {
   try {

@@ -16,8 +16,9 @@ export interface TreeQuery {
  * carries the markers in the environment that it was started with (a child that called setsid and whose parent ended is
  * found by nothing else). Never the calling process, nor pid 1.
  *
- * Group and session count only when the worker is their leader, and not when its pid belongs to another process now: the kernel
- * gives a pid away only after its group and session are empty, so a group of that number is then a stranger's.
+ * Group and session count only when the worker is their leader, and not when its pid belongs to another process now:
+ * the kernel gives a pid away only after its group and session are empty, so a group of that number is then a
+ * stranger's.
  */
 export function findProcessTree(query: TreeQuery): ProcessIdentity[] {
   const { root, markers } = query;

@@ -2,7 +2,9 @@ import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, 
 import { join } from 'node:path';
 import type { ExitRecord, WorkerRecord } from './protocol.ts';
 
-/** Past this size the exit records start over, and one older file is kept: about 1,000 exits each with their last lines. */
+/**
+ * Past this size the exit records start over, and one older file is kept: about 1,000 exits each with their last lines.
+ */
 const MAX_EXITS_BYTES = 4 * 1024 * 1024;
 
 /** Where everything of one bundle directory is. */

@@ -28,13 +28,16 @@ export interface ShimClient {
   readonly welcome: Welcome;
   /**
    * Resolves when the shim has accepted the request; what follows is an event. Rejects with a `RequestError` when the
-   * shim refuses, and with an ordinary error when the connection is lost, in which case the request may have been carried out.
+   * shim refuses, and with an ordinary error when the connection is lost, in which case the request may have been
+   * carried out.
    */
   request(request: Exclude<ShimRequest, { type: 'hello' }>): Promise<Welcome | null>;
   close(): void;
 }
 
-/** Connects, says hello, and becomes the active agent of the shim. Rejects when there is no shim, or no answer in time. */
+/**
+ * Connects, says hello, and becomes the active agent of the shim. Rejects when there is no shim, or no answer in time.
+ */
 export async function connectShim(options: ConnectOptions): Promise<ShimClient> {
   const connection = new Connection(options);
   const welcome = await connection.request({ type: 'hello', version: PROTOCOL_VERSION }, options.timeoutMs);

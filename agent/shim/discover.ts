@@ -27,8 +27,8 @@ export type DiscoveredShim =
     };
 
 /**
- * Looks at every bundle directory directly under `root`. A shim is alive when the very process of its record is: same pid, start time
- * and boot. Directories without a readable bundle are left out. Changes nothing.
+ * Looks at every bundle directory directly under `root`. A shim is alive when the very process of its record is: same
+ * pid, start time and boot. Directories without a readable bundle are left out. Changes nothing.
  */
 export function discoverShims(root: string): DiscoveredShim[] {
   const found: DiscoveredShim[] = [];
@@ -95,7 +95,9 @@ function findLeftovers(directory: string, bundle: Bundle): Leftover[] {
   return leftovers;
 }
 
-/** Long after a worker's end its number may name a stranger's process group, so then only the marker tells what was its. */
+/**
+ * Long after a worker's end its number may name a stranger's process group, so then only the marker tells what was its.
+ */
 function rootOf(process: ProcessIdentity | null): ProcessIdentity | null {
   return process !== null && isAlive(process) ? process : null;
 }

@@ -1,5 +1,5 @@
-// Preloaded into every Node worker (`--require`). Plain CommonJS, because a service may run on an older Node than ours, and
-// because `--import` would load a CommonJS entry file through the ES module loader, which changes what it sees.
+// Preloaded into every Node worker (`--require`). Plain CommonJS, because a service may run on an older Node than ours,
+// and because `--import` would load a CommonJS entry file through the ES module loader, which changes what it sees.
 //
 // Until the shim asks for a drain it only remembers which servers listen and which responses are open. It speaks on the
 // worker's IPC channel with messages whose `cmd` starts with NODE_: Node hands those to no 'message' listener, does not
@@ -40,8 +40,8 @@ function endConnectionAfter(response) {
 }
 
 /**
- * Closes the listening handle and nothing else. `http.Server.close` would also cut idle keep-alive connections, on which a
- * request may be on the wire already.
+ * Closes the listening handle and nothing else. `http.Server.close` would also cut idle keep-alive connections, on
+ * which a request may be on the wire already.
  */
 function closeToNewConnections(server) {
   if (!server.listening) return;

@@ -33,8 +33,9 @@ export interface LaunchOptions extends Omit<ConnectOptions, 'socketPath'> {
 }
 
 /**
- * Writes the bundle and starts its shim, detached, so that it outlives the caller. Resolves with a connection. Rejects when the shim
- * cannot start, with the end of its log in the message. When a shim runs this bundle already, connects to it.
+ * Writes the bundle and starts its shim, detached, so that it outlives the caller. Resolves with a connection. Rejects
+ * when the shim cannot start, with the end of its log in the message. When a shim runs this bundle already, connects to
+ * it.
  */
 export async function launchShim(options: LaunchOptions): Promise<ShimClient> {
   const { directory, bundle } = options;

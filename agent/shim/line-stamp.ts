@@ -1,6 +1,8 @@
 const NEWLINE = 0x0a;
 
-/** Puts the local time before each line of a byte stream (`2026-01-31T10:00:00: `), once per line however it arrives. */
+/**
+ * Puts the local time before each line of a byte stream (`2026-01-31T10:00:00: `), once per line however it arrives.
+ */
 export class LineStamp {
   #atLineStart = true;
 

@@ -8,7 +8,9 @@ const writeBuffers = promisify(writev);
 
 const NEWLINE = 0x0a;
 
-/** Above this much unwritten output the worker's pipe is left full, so a slow disk slows the worker and not our memory. */
+/**
+ * Above this much unwritten output the worker's pipe is left full, so a slow disk slows the worker and not our memory.
+ */
 const PAUSE_ABOVE_BYTES = 1024 * 1024;
 const RESUME_BELOW_BYTES = PAUSE_ABOVE_BYTES / 2;
 
@@ -24,9 +26,9 @@ export interface LogFileOptions {
 }
 
 /**
- * Appends bytes to a file that is rotated by rename. Nothing is lost in a rotation, and no line is cut in two by one unless it is
- * longer than `maxFileBytes` by itself; so a file is at most one line larger than that. What the disk does not take
- * (full, gone) is counted in `lostBytes`, and later output is tried again.
+ * Appends bytes to a file that is rotated by rename. Nothing is lost in a rotation, and no line is cut in two by one
+ * unless it is longer than `maxFileBytes` by itself; so a file is at most one line larger than that. What the disk does
+ * not take (full, gone) is counted in `lostBytes`, and later output is tried again.
  */
 export class LogFile {
   readonly #options: LogFileOptions;

@@ -1,6 +1,7 @@
 /**
- * The process of a shim: `node main.ts <bundle directory>`. Its standard error is the shim's log. It outlives the agent that has
- * started it; it ends on request, on SIGTERM or SIGINT (workers are stopped first), or when it is of no use any more.
+ * The process of a shim: `node main.ts <bundle directory>`. Its standard error is the shim's log. It outlives the agent
+ * that has started it; it ends on request, on SIGTERM or SIGINT (workers are stopped first), or when it is of no use
+ * any more.
  */
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';

@@ -4,26 +4,34 @@ import type { ProcessIdentity } from '../process/process-identity.ts';
 
 /**
  * What an agent and a shim say to each other: JSON lines over a unix socket. A shim outlives agents of several
- * versions, so fields are only ever added, and a receiver ignores what it does not know. The number changes when that is not enough.
+ * versions, so fields are only ever added, and a receiver ignores what it does not know. The number changes when that
+ * is not enough.
  */
 export const PROTOCOL_VERSION = 1;
 
 /** A longer line is a broken or hostile peer. The largest honest one is a welcome with a few hundred workers. */
 export const MAX_LINE_BYTES = 4 * 1024 * 1024;
 
-/** `bundle.json`: all that a shim is told at its start, and all that a later agent knows of it. Holds secrets: mode 0600. */
+/**
+ * `bundle.json`: all that a shim is told at its start, and all that a later agent knows of it. Holds secrets: mode
+ * 0600.
+ */
 export interface Bundle {
   readonly version: number;
   readonly service: string;
   readonly revision: number;
-  /** Chosen by the agent, because a path longer than 107 bytes cannot be bound. Its directory must exist with mode 0700. */
+  /**
+   * Chosen by the agent, because a path longer than 107 bytes cannot be bound. Its directory must exist with mode 0700.
+   */
   readonly socketPath: string;
   /** Absolute. */
   readonly cwd: string;
   /** Relative to `cwd`, absolute, or with `interpreter: 'none'` a name to look up in PATH. */
   readonly script: string;
   readonly args: readonly string[];
-  /** Without it the file extension decides; `node` is the Node that runs the shim; `none` executes the script itself. */
+  /**
+   * Without it the file extension decides; `node` is the Node that runs the shim; `none` executes the script itself.
+   */
   readonly interpreter?: string;
   readonly nodeArgs: readonly string[];
   readonly execMode: ServiceSpec['execMode'];
@@ -54,7 +62,10 @@ export interface ShimRecord extends ProcessIdentity {
   readonly socketPath: string;
 }
 
-/** `workers/<instanceId>.json`: written before a worker is started, completed after, removed when its whole tree is gone. */
+/**
+ * `workers/<instanceId>.json`: written before a worker is started, completed after, removed when its whole tree is
+ * gone.
+ */
 export interface WorkerRecord {
   readonly instanceId: string;
   /** Null for the moment between the intent and the process. */
@@ -140,7 +151,10 @@ export interface StartInstance {
   readonly id: string;
   readonly slot: number;
   readonly port: number | null;
-  /** Wins over the bundle's; PORT, the instance variable and DROVER_{SERVICE,REVISION,SLOT,INSTANCE_ID,SHIM} are set by the shim. */
+  /**
+   * Wins over the bundle's; PORT, the instance variable and DROVER_{SERVICE,REVISION,SLOT,INSTANCE_ID,SHIM} are set by
+   * the shim.
+   */
   readonly env: Readonly<Record<string, string>>;
 }
 

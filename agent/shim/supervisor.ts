@@ -51,7 +51,10 @@ export class Supervisor {
     return { version: PROTOCOL_VERSION, service, revision, shim: this.#shim, sequence: this.#sequence, workers };
   }
 
-  /** Answers a request, or throws a `RequestError`. What takes time goes on after the answer, and its result is an event. */
+  /**
+   * Answers a request, or throws a `RequestError`. What takes time goes on after the answer, and its result is an
+   * event.
+   */
   handle(request: Exclude<ShimRequest, { type: 'hello' }>): Welcome | null {
     switch (request.type) {
       case 'start':

@@ -5,7 +5,10 @@ import { LogFile } from './log-file.ts';
 import { type OutputStream, OutputTail } from './output-tail.ts';
 import type { Bundle } from './protocol.ts';
 
-/** The two log files of an instance, `<id>.out.log` and `<id>.err.log`, and the pumps that fill them. They go on over restarts. */
+/**
+ * The two log files of an instance, `<id>.out.log` and `<id>.err.log`, and the pumps that fill them. They go on over
+ * restarts.
+ */
 export class WorkerLogs {
   readonly tail = new OutputTail();
   readonly #files: Record<OutputStream, LogFile>;
@@ -23,7 +26,9 @@ export class WorkerLogs {
     return this.#files.out.lostBytes + this.#files.err.lostBytes;
   }
 
-  /** Copies a pipe of the worker to its file, byte for byte, until it ends. Pauses the pipe while the disk is behind. */
+  /**
+   * Copies a pipe of the worker to its file, byte for byte, until it ends. Pauses the pipe while the disk is behind.
+   */
   pump(source: Readable, stream: OutputStream): void {
     const file = this.#files[stream];
     const stamp = this.#stamped ? new LineStamp() : null;

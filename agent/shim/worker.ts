@@ -5,6 +5,7 @@ import { signalProcess } from '../process/signal-process.ts';
 import { appendExitRecord, removeWorkerRecord, writeWorkerRecord } from './bundle-files.ts';
 import { describeExit, describeGiveUp } from './describe-exit.ts';
 import { watchMemoryLimit } from './memory-limit.ts';
+import { newSnapshot } from './new-snapshot.ts';
 import type { Bundle, ExitReason, StartInstance, WorkerExit, WorkerSnapshot } from './protocol.ts';
 import { waitUntilReady } from './readiness.ts';
 import { type SpawnPaths, spawnWorker } from './spawn-worker.ts';
@@ -13,7 +14,9 @@ import { markersOf, workerEnvironment } from './worker-environment.ts';
 import { WorkerLogs } from './worker-logs.ts';
 import { DRAIN_MESSAGE, type WorkerProcess } from './worker-process.ts';
 
-/** After the last process of a tree has ended its pipes end at once, unless a process that we may not kill holds them. */
+/**
+ * After the last process of a tree has ended its pipes end at once, unless a process that we may not kill holds them.
+ */
 const OUTPUT_GRACE_MS = 1_000;
 
 export interface WorkerContext {
@@ -41,8 +44,8 @@ interface Ending {
 }
 
 /**
- * The life of one instance on this host, from its first start to its end: runs the process, restarts it by policy, drains and stops
- * it. Its requests only say what is wanted; `#live` is the one place that decides what comes next.
+ * The life of one instance on this host, from its first start to its end: runs the process, restarts it by policy,
+ * drains and stops it. Its requests only say what is wanted; `#live` is the one place that decides what comes next.
  */
 export class Worker {
   readonly #context: WorkerContext;
@@ -278,28 +281,6 @@ export class Worker {
     this.#snapshot = { ...this.#snapshot, ...change };
     this.#context.onChange(this.snapshot);
   }
-}
-
-function newSnapshot({ id, slot }: StartInstance): WorkerSnapshot {
-  return {
-    instanceId: id,
-    slot,
-    phase: 'starting',
-    pid: null,
-    startTime: null,
-    restarts: 0,
-    unstableRestarts: 0,
-    startedAt: null,
-    readyAt: null,
-    restartAt: null,
-    lastExit: null,
-    failure: null,
-    listening: null,
-    drained: false,
-    inFlight: null,
-    connections: null,
-    lostLogBytes: 0,
-  };
 }
 
 function failedRun(failure: StartFailure, at: number): Run {

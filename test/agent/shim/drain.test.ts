@@ -122,7 +122,9 @@ async function readyWorker(t: Parameters<typeof runShim>[0], overrides: BundleOv
   return { shim, port };
 }
 
-/** Clients that send one request after the other, each on a connection of its own that it keeps for as long as it may. */
+/**
+ * Clients that send one request after the other, each on a connection of its own that it keeps for as long as it may.
+ */
 function startLoad(port: number) {
   const failures: string[] = [];
   const answers = new Map<string, number>();
