@@ -1,7 +1,6 @@
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import { decide } from '../orchestrator/decide.ts';
-import type { Limits } from '../orchestrator/limits.ts';
 import { type Observations, observe } from '../orchestrator/observe.ts';
 
 export interface Look {
@@ -18,10 +17,10 @@ export interface Look {
 export type Reconcile = (look: Look) => LeaderAction[];
 
 /** The orchestrator, with the memory of one term. */
-export function createReconcile(newId: () => string, limits?: Limits): Reconcile {
+export function createReconcile(newId: () => string): Reconcile {
   let observations: Observations | null = null;
   return ({ snapshot, nowMs, storeResumed, applied }) => {
     observations = observe(observations, snapshot, nowMs, { storeResumed, applied });
-    return decide({ snapshot, observations, nowMs, newId, ...(limits === undefined ? {} : { limits }) });
+    return decide({ snapshot, observations, nowMs, newId });
   };
 }

@@ -15,6 +15,7 @@ export interface Wake {
 export async function createWake(subscriber: Redis, keys: Keys, logger: Logger): Promise<Wake> {
   const listeners = new Set<(hint: WakeHint) => void>();
   let lastVersion = 0;
+  let subscribed = false;
 
   const tell = (hint: WakeHint) => {
     lastVersion = Math.max(lastVersion, hint.version);
@@ -32,7 +33,10 @@ export async function createWake(subscriber: Redis, keys: Keys, logger: Logger):
   const subscribe = () => {
     subscriber
       .subscribe(keys.wake)
-      .then(() => tell({ version: lastVersion, kind: 'reconnected' }))
+      .then(() => {
+        subscribed = true;
+        tell({ version: lastVersion, kind: 'reconnected' });
+      })
       .catch((error: unknown) =>
         logger.warn('Cannot subscribe to changes; the next connection tries again', { error }),
       );
@@ -44,6 +48,12 @@ export async function createWake(subscriber: Redis, keys: Keys, logger: Logger):
   return {
     add(listener) {
       listeners.add(listener);
+      // Who begins to listen may have missed what came before.
+      if (subscribed) {
+        queueMicrotask(() => {
+          if (listeners.has(listener)) listener({ version: lastVersion, kind: 'reconnected' });
+        });
+      }
       return () => void listeners.delete(listener);
     },
     async close() {
