@@ -87,6 +87,7 @@ export class SimulatedCluster {
       this.#tick();
     }
     this.#heal();
+    this.#repairServices();
     this.#settle();
     if (this.#repairServices()) this.#settle();
     this.#checkRest();
@@ -381,7 +382,8 @@ export class SimulatedCluster {
     const names = [...this.store.services.values()]
       .filter(({ stable, target, deploymentId }) => {
         const waiting = deploymentId !== null && this.store.deployments.get(deploymentId)?.state === 'paused';
-        return waiting || stable?.revision !== target.revision || stable.generation !== target.generation;
+        const succeeded = stable?.revision === target.revision && stable.generation === target.generation;
+        return waiting || (deploymentId === null && !succeeded);
       })
       .map(({ name }) => name);
     for (const name of names) {

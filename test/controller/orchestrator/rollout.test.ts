@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Instance, RoutedService } from '../../../shared/contracts/entities.ts';
+import type { ServiceSpecInput } from '../../../shared/contracts/spec.ts';
+import {
+  type ClusterParts,
+  decideAfter,
+  decideOn,
+  LATER_MS,
+  makeDeployment,
+  makeInstance,
+  makeService,
+  makeSnapshot,
+  makeSpec,
+  only,
+} from './cluster-fixture.ts';
+
+const v2 = { revision: 2, generation: 0 };
+
+/** `count` slots on v1, each with its instance, in a deployment to v2. */
+function rolling(count: number, more: readonly Instance[] = [], spec: Partial<ServiceSpecInput> = {}): ClusterParts {
+  const scale = { instances: count };
+  const specs = [makeSpec({ ...spec, scale }), makeSpec({ ...spec, scale, args: ['v2'] })];
+  const update = specs[1]?.update ?? makeSpec().update;
+  const old = Array.from({ length: count }, (_, slot) => makeInstance(`old-${slot}`, { slot, nodeId: `n${slot % 3}` }));
+  return {
+    specs,
+    services: [makeService({ target: v2, scale, deploymentId: 'd1', lastRevision: 2 })],
+    deployments: [makeDeployment({ update })],
+    instances: [...old.filter(({ slot }) => !more.some((m) => m.slot === slot && m.id.startsWith('old-'))), ...more],
+  };
+}
+
+function fresh(id: string, slot: number, status: Partial<Instance['status']> = {}): Instance {
+  return makeInstance(id, { slot, revision: 2, deploymentId: 'd1', status, createdAt: 2 });
+}
+
+test('a first deployment fills all slots at once', () => {
+  const actions = decideOn({
+    specs: [makeSpec({ scale: { instances: 5 } })],
+    services: [makeService({ stable: null, scale: { instances: 5 }, deploymentId: 'd1' })],
+    deployments: [makeDeployment({ from: null, to: { revision: 1, generation: 0 } })],
+  });
+  assert.deepEqual(
+    only(actions, 'createInstance').map(({ slot }) => slot),
+    [0, 1, 2, 3, 4],
+  );
+});
+
+test('start-first begins a third of the slots and takes nothing away', () => {
+  const actions = decideOn(rolling(6));
+  assert.deepEqual(
+    only(actions, 'createInstance').map(({ slot }) => slot),
+    [0, 1],
+  );
+  assert.deepEqual(only(actions, 'setDesired'), []);
+});
+
+test('an old instance leaves once its replacement is ready', () => {
+  const waiting = decideOn(rolling(3, [fresh('new', 0, { health: 'unknown', healthyForMs: 0 })]));
+  assert.deepEqual(only(waiting, 'setDesired'), []);
+  const ready = decideOn(rolling(3, [fresh('new', 0)]));
+  assert.deepEqual(
+    only(ready, 'setDesired').map(({ instanceId, desired }) => [instanceId, desired]),
+    [['old-0', 'stop']],
+  );
+});
+
+test('with routes an old instance stays until its replacement is in the routing table', () => {
+  const parts = rolling(1, [fresh('new', 0)], { routes: [{ path: '/' }] });
+  const first = decideOn(parts);
+  assert.deepEqual(only(first, 'setDesired'), []);
+  const services = only(first, 'publishRoutes')[0]?.services as RoutedService[];
+  assert.ok(services[0]?.endpoints.some(({ instanceId }) => instanceId === 'new'));
+  const second = decideOn({ ...parts, routes: { epoch: 1, generation: 'g', services } });
+  assert.equal(only(second, 'setDesired')[0]?.desired, 'drain');
+  assert.deepEqual(only(second, 'publishRoutes')[0]?.drained, ['old-0']);
+});
+
+test('stop-first takes away what maxParallel allows, and creates in slots that are free', () => {
+  const stopFirst = { update: { order: 'stop-first' as const, maxParallel: 2 } };
+  const first = decideOn(rolling(4, [], stopFirst));
+  assert.deepEqual(
+    only(first, 'setDesired').map(({ instanceId }) => instanceId),
+    ['old-0', 'old-1'],
+  );
+  assert.deepEqual(only(first, 'createInstance'), []);
+  const gone = makeInstance('old-0', { slot: 0, desired: 'stop', status: { state: 'stopped' } });
+  const second = decideOn(rolling(4, [gone], { update: { order: 'stop-first', maxParallel: 1 } }));
+  assert.deepEqual(
+    only(second, 'createInstance').map(({ slot }) => slot),
+    [0],
+  );
+  assert.deepEqual(only(second, 'setDesired'), []);
+});
+
+test('a failed instance over the budget rolls the service back and names node, reason and last lines', () => {
+  const lastExit = { code: 1, signal: null, at: 7, uptimeMs: 1, reason: 'exited', lastLines: ['boom'] };
+  const failed = fresh('new', 0, { state: 'failed', reason: 'exited with code 1', lastExit });
+  const [step] = only(decideOn(rolling(3, [failed])), 'updateDeployment');
+  assert.equal(step?.state, 'rolling-back');
+  assert.deepEqual(step?.service?.target, { revision: 1, generation: 0 });
+  assert.deepEqual(step?.failures, [
+    { instanceId: 'new', slot: 0, node: 'n0', reason: 'exited with code 1', lastLines: ['boom'], at: 7 },
+  ]);
+});
+
+test('a failure of the infrastructure counts for nothing', () => {
+  const failed = fresh('new', 0, { state: 'failed', reason: 'infrastructure: no controller answered' });
+  assert.ok(!only(decideOn(rolling(3, [failed])), 'updateDeployment').some(({ state }) => state !== 'rolling'));
+});
+
+test('an instance that turns unhealthy while it is watched fails its deployment', () => {
+  const healthy = makeSnapshot(rolling(1, [fresh('new', 0, { healthyForMs: 100 })]));
+  const sick = makeSnapshot(rolling(1, [fresh('new', 0, { health: 'unhealthy', healthyForMs: 0, reason: '503' })]));
+  const actions = decideAfter({ atMs: LATER_MS, snapshot: healthy }, { atMs: LATER_MS + 1_000, snapshot: sick });
+  assert.match(only(actions, 'updateDeployment')[0]?.reason ?? '', /turned unhealthy.*503/);
+});
+
+test('an instance that is never healthy fails its deployment at the deadline', () => {
+  const snapshot = makeSnapshot(rolling(1, [fresh('new', 0, { health: 'unknown', healthyForMs: 0 })]));
+  const before = decideAfter({ atMs: 0, snapshot }, { atMs: 59_900, snapshot });
+  assert.ok(!only(before, 'updateDeployment').some(({ state }) => state !== 'rolling'));
+  const after = decideAfter({ atMs: 0, snapshot }, { atMs: 60_000, snapshot });
+  assert.equal(only(after, 'updateDeployment')[0]?.state, 'rolling-back');
+});
+
+test('failureAction pause stops the rollout where it is', () => {
+  const failed = fresh('new', 0, { state: 'failed', reason: 'exited with code 1' });
+  const parts = rolling(3, [failed], { update: { failureAction: 'pause' } });
+  assert.equal(only(decideOn(parts), 'updateDeployment')[0]?.state, 'paused');
+});
+
+test('a failed first deployment ends as failed and is not tried again by itself', () => {
+  const target = { revision: 1, generation: 0 };
+  const failed = makeInstance('a', { deploymentId: 'd1', status: { state: 'failed', reason: 'exited with code 1' } });
+  const service = makeService({ stable: null, deploymentId: 'd1' });
+  const deployments = [makeDeployment({ from: null, to: target })];
+  const [step] = only(decideOn({ services: [service], deployments, instances: [failed] }), 'updateDeployment');
+  assert.equal(step?.state, 'failed');
+  const ended = { services: [{ ...service, deploymentId: null }], instances: [failed] };
+  assert.deepEqual(
+    decideAfter({ atMs: 0, snapshot: makeSnapshot(ended) }, { atMs: 2_900, snapshot: makeSnapshot(ended) }),
+    [],
+  );
+});
+
+test('a rollback keeps a new instance until the old revision is ready in its slot', () => {
+  const target = { revision: 1, generation: 0 };
+  const back = (instances: readonly Instance[]): ClusterParts => ({
+    ...rolling(3),
+    services: [makeService({ target, scale: { instances: 3 }, deploymentId: 'd1', lastRevision: 2 })],
+    deployments: [makeDeployment({ state: 'rolling-back' })],
+    instances,
+  });
+  const kept = makeInstance('kept', { slot: 2 });
+  const actions = decideOn(back([fresh('new-0', 0), fresh('new-1', 1), kept, fresh('new-2', 2)]));
+  assert.deepEqual(
+    only(actions, 'createInstance').map(({ slot, target: to }) => [slot, to.revision]),
+    [
+      [0, 1],
+      [1, 1],
+    ],
+  );
+  assert.deepEqual(
+    only(actions, 'setDesired').map(({ instanceId }) => instanceId),
+    ['new-2'],
+  );
+});
+
+test('a deployment succeeds once all is healthy for the time it is watched and nothing else lives', () => {
+  const done = { ...rolling(2), instances: [fresh('a', 0), fresh('b', 1)] };
+  const [step] = only(decideOn(done), 'updateDeployment');
+  assert.equal(step?.state, 'succeeded');
+  assert.deepEqual(step?.service?.stable, v2);
+  const watched = { ...rolling(2), instances: [fresh('a', 0), fresh('b', 1, { healthyForMs: 1_000 })] };
+  assert.equal(only(decideOn(watched), 'updateDeployment')[0]?.state, 'rolling');
+});
+
+test('a slot that failed is filled again after a pause that doubles, on another node', () => {
+  const failed = (id: string, at: number) =>
+    makeInstance(id, { createdAt: at, status: { state: 'failed', reason: 'exited with code 1' } });
+  const once = makeSnapshot({ instances: [failed('a', 1)] });
+  assert.deepEqual(only(decideAfter({ atMs: 0, snapshot: once }, { atMs: 900, snapshot: once }), 'createInstance'), []);
+  const [step] = only(decideAfter({ atMs: 0, snapshot: once }, { atMs: 1_000, snapshot: once }), 'createInstance');
+  assert.equal(step?.nodeId, 'n1');
+  const twice = makeSnapshot({ instances: [failed('a', 1), failed('b', 2)] });
+  assert.deepEqual(
+    only(decideAfter({ atMs: 0, snapshot: twice }, { atMs: 1_900, snapshot: twice }), 'createInstance'),
+    [],
+  );
+});
+
+test('the highest slots go when a service is scaled down, and all go when it is stopped', () => {
+  const instances = [makeInstance('a', { slot: 0 }), makeInstance('b', { slot: 1 })];
+  assert.deepEqual(
+    only(decideOn({ instances }), 'setDesired').map(({ instanceId }) => instanceId),
+    ['b'],
+  );
+  const stopped = decideOn({ services: [makeService({ stopped: true, scale: { instances: 2 } })], instances });
+  assert.equal(only(stopped, 'setDesired').length, 2);
+});
+
+test('a deleted service is forgotten once nothing of it lives', () => {
+  const gone = makeInstance('a', { desired: 'stop', status: { state: 'stopped' } });
+  const actions = decideOn({ services: [makeService({ deleted: true })], instances: [gone] });
+  assert.deepEqual(
+    actions.map(({ type }) => type),
+    ['removeInstance', 'removeService'],
+  );
+});
