@@ -36,6 +36,14 @@ const broken: Case[] = [
     expected: /cli may import only sdk/,
   },
   {
+    title: 'a command that starts an agent loading it for every other command too',
+    rule: importDirection,
+    files: {
+      'cli/commands/agent-join.ts': "import { a } from '../../agent/a.ts';\nawait import('../../agent/b.ts');",
+    },
+    expected: /^cli\/commands\/agent-join\.ts:1 imports agent\/a\.ts[^\n]*$/,
+  },
+  {
     title: 'a shim loading a package',
     rule: shimImports,
     files: { 'agent/shim/main.ts': "import pidusage from 'pidusage';" },

@@ -1,5 +1,5 @@
 /** One import, re-export or dynamic import with a literal specifier. */
-export type ImportStatement = { specifier: string; typeOnly: boolean; line: number };
+export type ImportStatement = { specifier: string; typeOnly: boolean; dynamic: boolean; line: number };
 
 export type ScannedSource = {
   imports: ImportStatement[];
@@ -116,18 +116,19 @@ const dynamicImport = /(?<![\w$.])(import|require)\s*\(\s*(?=['"`])/g;
 function findImports(code: string, strings: readonly StringLiteral[]): ImportStatement[] {
   const valueAt = new Map(strings.map(({ start, value }) => [start, value]));
   const found: ImportStatement[] = [];
-  const add = (start: number, typeOnly: boolean): void => {
+  const add = (start: number, { typeOnly, dynamic }: { typeOnly: boolean; dynamic: boolean }): void => {
     const specifier = valueAt.get(start);
-    if (specifier !== undefined) found.push({ specifier, typeOnly, line: code.slice(0, start).split('\n').length });
+    if (specifier !== undefined)
+      found.push({ specifier, typeOnly, dynamic, line: code.slice(0, start).split('\n').length });
   };
   for (const match of code.matchAll(staticImport)) {
     if (match[1] === 'export' && match[3] === undefined) continue;
     // `import { type A }` is a run-time import: verbatimModuleSyntax keeps the statement.
-    add(match.index + match[0].length, match[2] !== undefined);
+    add(match.index + match[0].length, { typeOnly: match[2] !== undefined, dynamic: false });
   }
   for (const match of code.matchAll(dynamicImport)) {
     const isType = /\btypeof\s*$/.test(code.slice(0, match.index)) || /:\s*$/.test(code.slice(0, match.index));
-    add(match.index + match[0].length, isType);
+    add(match.index + match[0].length, { typeOnly: isType, dynamic: true });
   }
   return found;
 }
