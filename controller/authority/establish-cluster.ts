@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import type { ClusterIdentity, ClusterStore } from '../../shared/redis/store/store.ts';
@@ -26,6 +26,7 @@ export async function establishCluster(
   cluster: ClusterStore,
   paths: { data: string; clusterKeyFile: string },
 ): Promise<EstablishedCluster> {
+  await mkdir(paths.data, { recursive: true, mode: 0o700 });
   const adminTokenFile = join(paths.data, 'admin-token');
   const identity = (await cluster.read()) ?? (await setUp(cluster, paths.clusterKeyFile, adminTokenFile));
   const key = await readClusterKey(paths.clusterKeyFile);

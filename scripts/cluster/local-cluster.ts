@@ -11,7 +11,7 @@ import { type PrivateServer, startPrivateServer } from '../../shared/redis/priva
 import { type Child, lastLines, startDrover, stopLeftover } from './child.ts';
 import { freePort } from './free-port.ts';
 import { type PortBlock, reservePortBlock } from './port-block.ts';
-import { waitUntil } from './wait-until.ts';
+import { Hopeless, waitUntil } from './wait-until.ts';
 
 /**
  * A whole cluster on one machine: a private Redis, controllers, and agents that join as hosts with data directories and
@@ -250,7 +250,7 @@ function createController({
         env: { DROVER_REDIS_URL: redisUrl },
       });
       await waitUntil(`${name} to listen`, async () => {
-        if (!controller.process.isRunning()) throw new Error(`${name} ended:\n${await lastLines(logFile, 15)}`);
+        if (!controller.process.isRunning()) throw new Hopeless(`${name} ended:\n${await lastLines(logFile, 15)}`);
         return canConnect(port);
       });
     },

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Thrown by a look that knows that waiting is of no use. */
+export class Hopeless extends Error {}
+
 /** Looks every `intervalMs` until `look` returns something true, or throws with what was waited for and what was last seen. */
 export async function waitUntil<T>(
   what: string,
@@ -13,6 +16,7 @@ export async function waitUntil<T>(
       const found = await look();
       if (found) return found;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = (error as Error).message;
     }
     if (performance.now() > endMs)
