@@ -55,7 +55,8 @@ export function createFront(dependencies: FrontDependencies, listener: number): 
       sendProblem(response, routerProblems.noRoute);
       return;
     }
-    new Exchange(context, { request, response, service, head, expectContinue, upgradeBytes }).start();
+    const exchange = new Exchange(context, { request, response, service, head, expectContinue, upgradeBytes });
+    response.startInTurn(() => exchange.start(), request.socket);
   }
 
   const server = createServer({

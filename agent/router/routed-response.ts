@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** What an exchange wants to know about the response to its client. */
 export interface ResponseFollower {
@@ -11,6 +12,30 @@ export interface ResponseFollower {
 /** A response that knows its exchange, so that listeners need no closure per request. */
 export class RoutedResponse extends ServerResponse {
   exchange: ResponseFollower | null = null;
+  #onTurn: (() => void) | null = null;
+
+  /**
+   * Calls `start` now, or, behind a pipelined request that is not answered yet, after that one: only safe methods may be
+   * worked on at the same time, and a client that needs speed has more connections. Nothing more is read until then.
+   */
+  startInTurn(start: () => void, connection: Socket): void {
+    if (this.socket !== null) {
+      start();
+      return;
+    }
+    connection.pause();
+    this.#onTurn = () => {
+      connection.resume();
+      start();
+    };
+  }
+
+  override assignSocket(socket: Socket): void {
+    super.assignSocket(socket);
+    // Not from inside of Node's own work on the response before.
+    if (this.#onTurn !== null) process.nextTick(this.#onTurn);
+    this.#onTurn = null;
+  }
 
   follow(exchange: ResponseFollower): void {
     this.exchange = exchange;

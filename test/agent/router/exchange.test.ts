@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
@@ -86,17 +86,27 @@ test('an upstream connection is closed by the router before the worker would clo
   await eventually(() => closedByPeer === 1);
 });
 
-test('pipelined requests are answered in order', async (t) => {
+test('pipelined requests are worked on and answered in order, one after the other', async (t) => {
   const router = await startRouter(t);
-  const worker = await startWorker(t, (received, response) => {
-    // The first is the slowest: order must come from the requests, not from the workers.
-    if (received.url === '/1') setTimeout(() => response.end('one'), 100);
-    else response.end(received.url === '/2' ? 'two' : 'three');
-  });
-  await router.route([web([worker.port])]);
-  const bytes = [1, 2, 3].map((n) => `GET /${n} HTTP/1.1\r\nHost: x\r\n${n === 3 ? 'Connection: close\r\n' : ''}\r\n`);
-  const text = await rawCall(router.record.port, bytes.join(''));
-  assert.deepEqual(text.match(/one|two|three/g), ['one', 'two', 'three']);
+  const events: string[] = [];
+  const listener: RequestListener = (received, response) => {
+    events.push(`begin ${received.url}`);
+    received.resume().on('end', () => {
+      const end = (): void => {
+        events.push(`end ${received.url}`);
+        response.end(`answer ${received.url}\n`);
+      };
+      // The first is the slowest: order must come from the requests, not from the workers.
+      setTimeout(end, received.url === '/1' ? 100 : 0);
+    });
+  };
+  const workers = [await startWorker(t, listener), await startWorker(t, listener)];
+  await router.route([web(workers.map(({ port }) => port))]);
+  const post = (path: string) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody`;
+  const bytes = `${post('/1')}${post('/2')}GET /3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+  const text = await rawCall(router.record.port, bytes);
+  assert.deepEqual(text.match(/answer .*/g), ['answer /1', 'answer /2', 'answer /3']);
+  assert.deepEqual(events, ['begin /1', 'end /1', 'begin /2', 'end /2', 'begin /3', 'end /3']);
 });
 
 test('HEAD, 204 and 304 have no body and leave the connection usable', async (t) => {
