@@ -8,6 +8,7 @@ import { createRunner, type Runner } from '../../../controller/runner/create-run
 import { createReconcile, type Reconcile } from '../../../controller/runner/reconcile.ts';
 import type { LeaderAction } from '../../../shared/contracts/leader-action.ts';
 import { readLeader } from '../../../shared/coordination/read-leader.ts';
+import { seedBoot } from '../../../shared/coordination/seed-boot.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { electionPrefix } from '../../../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../../../shared/redis/store/create-store.ts';
@@ -30,7 +31,12 @@ const redis = await startRedis({ after }, { appendonly: true });
 const ttlMs = 1_500;
 let clusters = 0;
 
-const openCluster = (t: Lifetime) => openStore(t, redis, `cluster${++clusters}`);
+/** A cluster under a prefix of its own, whose first leader need not wait for an earlier one's lease to end. */
+async function openCluster(t: Lifetime): Promise<StoreFixture> {
+  const fixture = await openStore(t, redis, `cluster${++clusters}`);
+  await seedBoot(fixture.client, electionPrefix(fixture.prefix));
+  return fixture;
+}
 
 async function startRunner(
   t: Lifetime,

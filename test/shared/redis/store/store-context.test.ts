@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { connectRedis } from '../../../../shared/redis/connect.ts';
+import { createStore } from '../../../../shared/redis/store/create-store.ts';
+import { silentLogger } from '../../../../shared/runtime/logger.ts';
+import { eventually } from '../../../support/eventually.ts';
+import type { Lifetime } from '../../../support/lifetime.ts';
+import { startRedis } from '../../../support/redis.ts';
+import { request, spec } from './support/store-fixture.ts';
+
+const redis = await startRedis({ after }, { appendonly: true });
+
+async function connect(t: Lifetime) {
+  const commands = connectRedis(redis.url, 'coord');
+  const messages = connectRedis(redis.url, 'pubsub');
+  await Promise.all([commands.ready(), messages.ready()]);
+  const store = await createStore({
+    redis: commands.client,
+    subscriber: messages.client,
+    prefix: 'test',
+    logger: silentLogger,
+    commandTimeoutMs: 200,
+  });
+  t.after(async () => {
+    await store.close();
+    await commands.close();
+    await messages.close();
+  });
+  return store;
+}
+
+test('while Redis does not answer, every call fails in time and says so; then it goes on', async (t) => {
+  const store = await connect(t);
+  redis.pause();
+  try {
+    const begin = performance.now();
+    const unreachable = { code: 'STORE_UNREACHABLE' };
+    await Promise.all([
+      assert.rejects(store.leader.snapshot(), unreachable),
+      assert.rejects(store.services.deploy('web', request(spec('web'))), unreachable),
+      assert.rejects(store.nodes.heartbeat('a', { cpu: 0, memoryBytes: 0, load1: 0 }), unreachable),
+      assert.rejects(store.events.tail(1), unreachable),
+    ]);
+    assert.ok(performance.now() - begin < 5_000);
+  } finally {
+    redis.resume();
+  }
+  await eventually(() => store.services.deploy('web', request(spec('web'))));
+});
+
+test('a Redis that was killed and started again has what it acknowledged, and wakes everybody', async (t) => {
+  const store = await connect(t);
+  await store.services.deploy('kept', request(spec('kept')));
+  // The append-only file reaches the kernel before the answer does; only a crash of the machine could lose it.
+  const kinds: string[] = [];
+  store.onWake(({ kind }) => kinds.push(kind));
+  await redis.kill();
+  await assert.rejects(store.services.list(), { code: 'STORE_UNREACHABLE' });
+  kinds.length = 0;
+  await redis.restart();
+  await eventually(() => assert.ok(kinds.includes('reconnected')), { timeoutMs: 10_000 });
+  await eventually(async () => assert.ok((await store.services.get('kept')) !== null));
+});
