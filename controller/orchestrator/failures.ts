@@ -11,9 +11,9 @@ export function findFailures(draft: Draft, view: ServiceView): DeploymentFailure
   if (deployment === undefined) return [];
   const known = new Set(deployment.failures.map(({ instanceId }) => instanceId));
   return draft.instancesOf(view.service.name).flatMap((instance) => {
-    if (instance.deploymentId !== deployment.id || known.has(instance.id) || instance.desired !== 'run') return [];
-    if (!fitsTarget(instance, deployment.to)) return [];
-    const reason = failureOf(draft, deployment, instance);
+    if (known.has(instance.id) || instance.desired !== 'run' || !fitsTarget(instance, deployment.to)) return [];
+    const own = instance.deploymentId === deployment.id;
+    const reason = own ? failureOf(draft, deployment, instance) : staysUnhealthy(draft, deployment, instance);
     return reason === null ? [] : [describeFailure(draft, instance, reason)];
   });
 }
@@ -40,6 +40,18 @@ function failureOf(draft: Draft, deployment: Deployment, instance: Instance): st
     return `not healthy again within ${healthyDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
   }
   return null;
+}
+
+/** An instance of an earlier deployment that this one keeps: it may recover, but not hold the deployment up for ever. */
+function staysUnhealthy(draft: Draft, deployment: Deployment, instance: Instance): string | null {
+  const seen = draft.seen(instance);
+  const changedAtMs = draft.input.observations.deployments[deployment.id]?.changedAtMs;
+  if (!isLive(instance) || instance.status.health === 'healthy' || seen === undefined || changedAtMs === undefined) {
+    return null;
+  }
+  const { healthyDeadlineMs } = deployment.update;
+  if (draft.input.nowMs - Math.max(seen.healthAtMs, changedAtMs) < healthyDeadlineMs) return null;
+  return `not healthy within ${healthyDeadlineMs} ms${instance.status.reason === '' ? '' : `: ${instance.status.reason}`}`;
 }
 
 function describeFailure(draft: Draft, instance: Instance, reason: string): DeploymentFailure {

@@ -209,3 +209,10 @@ test('a deleted service is forgotten once nothing of it lives', () => {
     ['removeInstance', 'removeService'],
   );
 });
+
+test('an unhealthy instance that a deployment has taken over from an earlier one does not hold it up for ever', () => {
+  const sick = makeInstance('a', { revision: 2, deploymentId: 'd0', status: { health: 'unhealthy', healthyForMs: 0 } });
+  const snapshot = makeSnapshot({ ...rolling(1), instances: [sick] });
+  const actions = decideAfter({ atMs: 0, snapshot }, { atMs: 60_000, snapshot });
+  assert.equal(only(actions, 'updateDeployment')[0]?.state, 'rolling-back');
+});
