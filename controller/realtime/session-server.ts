@@ -91,8 +91,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     };
     answer('hello', z.object({ facts: nodeFactsSchema, agentId: z.string().max(128) }), async ({ facts }) => {
       await store.nodes.hello(nodeId, facts);
-      // The newest session of a node is the true one; an older one is a dead link that has not noticed yet.
-      io.in(roomOf(nodeId)).disconnectSockets(true);
+      leaveOlder(socket, nodeId);
       await socket.join(roomOf(nodeId));
       logger.info('agent connected', { nodeId });
       return planOf(nodeId);
@@ -105,6 +104,16 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       planVersion: await store.instances.report(nodeId, socket.id, report),
     }));
     socket.on('disconnect', (reason) => logger.info('agent disconnected', { nodeId, reason }));
+  };
+
+  /**
+   * The newest session of a node is the true one; an older one here is a dead link that has not noticed yet. One on
+   * another replica ends by its ping: telling replicas would race with an agent that has just moved there.
+   */
+  const leaveOlder = (newest: AgentSocket, nodeId: string): void => {
+    for (const socket of io.of('/').sockets.values()) {
+      if (socket !== newest && socket.data.nodeId === nodeId) socket.disconnect(true);
+    }
   };
 
   const settle = async <T>(
@@ -141,9 +150,12 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       try {
         replies = await io.in(roomOf(nodeId)).timeout(agentAnswerMs).emitWithAck('logs', query);
       } catch (error) {
-        throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} did not answer within ${agentAnswerMs} ms`, {
-          cause: error,
-        });
+        // A dead link to the same node may be silent while the living one has answered.
+        replies = (error as { responses?: Reply<LogChunk>[] }).responses ?? [];
+        if (replies.length === 0)
+          throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} did not answer within ${agentAnswerMs} ms`, {
+            cause: error,
+          });
       }
       const reply = replies[0];
       if (reply === undefined)
