@@ -18,7 +18,8 @@ import type { Snapshot } from '../../contracts/snapshot.ts';
 import type { Scale, ServiceSpec, UpdatePolicy } from '../../contracts/spec.ts';
 
 /**
- * All durable state. One file per aggregate; each change is one Lua script that checks, writes and appends the event.
+ * All durable state. One file per aggregate; each change is decided on what was read and written by one Lua script that
+ * refuses when any of it has changed since (or when the leader's term is over), and appends the events in the same step.
  * Every method throws DroverError STORE_UNREACHABLE when Redis does not answer in time, and then either nothing was
  * written or the call may be repeated with the same arguments to the same effect.
  */

@@ -12,7 +12,9 @@ export async function setDesired(context: ActionContext, action: ActionOf<'setDe
   const { value, expectation } = await readDocument<InstanceDocument>(store, keys.instances, instanceId);
   if (value === null || !mayTighten(value.desired, desired)) return false;
   const changed = value.desired !== desired;
-  const next: InstanceDocument = { ...value, desired, drainReason: reason, updatedAt: store.nowMs() };
+  // Why it leaves is said once; that it is stopped after its drain is no new reason.
+  const drainReason = value.drainReason === '' ? reason : value.drainReason;
+  const next: InstanceDocument = { ...value, desired, drainReason, updatedAt: store.nowMs() };
   const { committed } = await commit(store, 'set what an instance should do', {
     term,
     expect: [expectation],
