@@ -8,6 +8,7 @@ import { type DataPaths, openDataDirectory } from './data-paths.ts';
 import { forgetIdentity, loadIdentity, type NodeIdentity } from './join/identity.ts';
 import { join } from './join/join.ts';
 import { readNodeFacts } from './join/node-facts.ts';
+import { stopRouter } from './stop-everything.ts';
 
 /**
  * Joins if this host has not joined yet, then runs the agent until the signal aborts or the node is removed from its cluster.
@@ -19,7 +20,7 @@ import { readNodeFacts } from './join/node-facts.ts';
 export async function runAgent(
   input: AgentOptionsInput,
   signal: AbortSignal,
-  log: LoggerOptions['stream'],
+  log: LoggerOptions['stream'] = process.stderr,
 ): Promise<void> {
   const options = agentOptionsSchema.parse(input);
   const logger = createLogger({ stream: log, level: options.logLevel });
@@ -35,6 +36,7 @@ export async function runAgent(
     const agent = new Agent({ identity, facts: readNodeFacts(options), options, paths, logger });
     const end = await agent.run(signal);
     if (end !== 'removed') return;
+    await stopRouter(paths);
     forgetIdentity(paths);
     logger.warn('this node was removed from its cluster; nothing of it runs here any more', {
       nodeId: identity.nodeId,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAgentRecord } from './agent-lock.ts';
-import { openDataDirectory } from './data-paths.ts';
+import { type DataPaths, openDataDirectory } from './data-paths.ts';
 import { isAlive, type ProcessIdentity } from './process/process-identity.ts';
 import { signalProcess } from './process/signal-process.ts';
 import { findRouter } from './router/launch.ts';
@@ -25,9 +25,8 @@ export async function stopEverything(dataDirectory: string): Promise<StoppedEver
   const paths = openDataDirectory(dataDirectory);
   const agent = readAgentRecord(paths);
   if (agent !== null) await end(agent, agentTimeoutMs);
-  const router = findRouter(paths.router);
   await Promise.all([
-    ...(router === null ? [] : [end(router, routerTimeoutMs)]),
+    stopRouter(paths),
     ...discoverShims(paths.bundles).flatMap((found) => (found.state === 'alive' ? [endShim(found)] : [])),
   ]);
   const survivors: ProcessIdentity[] = [];
@@ -36,6 +35,12 @@ export async function stopEverything(dataDirectory: string): Promise<StoppedEver
     else survivors.push(found.shim);
   }
   return { survivors };
+}
+
+/** Ends the router of this node, if one runs; requests in flight get a few seconds. */
+export async function stopRouter(paths: Pick<DataPaths, 'router'>): Promise<void> {
+  const router = findRouter(paths.router);
+  if (router !== null) await end(router, routerTimeoutMs);
 }
 
 async function endShim({ shim, bundle }: DiscoveredShim & { state: 'alive' }): Promise<void> {

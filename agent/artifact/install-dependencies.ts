@@ -9,6 +9,8 @@ export interface InstallOptions {
   /** Shared by all artifacts of this host. */
   readonly dependencies: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** The npm to run, as a path or a name in PATH. Default: the one of the agent's Node. */
+  readonly npm?: string;
 }
 
 interface PackageFile {
@@ -31,7 +33,7 @@ const ownScripts = ['preinstall', 'install', 'postinstall', 'prepare', 'prepubli
  * @throws an error whose message says what to do, with the last lines of npm.
  */
 export async function installDependencies(options: InstallOptions): Promise<void> {
-  const { directory, environment } = options;
+  const { directory } = options;
   const manifest = readPackage(directory);
   if (manifest === null || existsSync(join(directory, 'node_modules'))) return;
   const lockPath = ['package-lock.json', 'npm-shrinkwrap.json'].map((name) => join(directory, name)).find(existsSync);
@@ -41,7 +43,7 @@ export async function installDependencies(options: InstallOptions): Promise<void
   }
   const lock = readFileSync(lockPath);
   if (needsOwnDirectory(manifest, lock.toString('utf8'))) {
-    await once(directory, () => npmCi({ directory, environment }));
+    await once(directory, () => npmCi(options));
     return;
   }
   const key = createHash('sha256').update(lock).update(process.version).update(process.arch).digest('hex');
@@ -50,7 +52,8 @@ export async function installDependencies(options: InstallOptions): Promise<void
   linkModules(shared, directory);
 }
 
-async function installShared({ directory, shared, environment }: InstallOptions & { shared: string }): Promise<void> {
+async function installShared(options: InstallOptions & { readonly shared: string }): Promise<void> {
+  const { directory, shared } = options;
   if (existsSync(shared)) return;
   const building = `${shared}.building`;
   rmSync(building, { recursive: true, force: true });
@@ -59,7 +62,7 @@ async function installShared({ directory, shared, environment }: InstallOptions 
     if (existsSync(join(directory, name))) copyFileSync(join(directory, name), join(building, name));
   }
   try {
-    await npmCi({ directory: building, environment });
+    await npmCi({ ...options, directory: building });
     mkdirSync(join(building, 'node_modules'), { recursive: true });
     renameSync(building, shared);
   } finally {

@@ -11,12 +11,12 @@ const keptBytes = 16_384;
 export interface NpmCiOptions {
   readonly directory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Default: beside the Node that runs the agent, else the one in PATH. */
+  readonly npm?: string;
 }
 
 /** Runs `npm ci --omit=dev` with the Node of the agent. @throws with the last lines of npm. */
-export async function npmCi({ directory, environment }: NpmCiOptions): Promise<void> {
-  const beside = join(dirname(process.execPath), 'npm');
-  const npm = existsSync(beside) ? beside : 'npm';
+export async function npmCi({ directory, environment, npm = npmOfThisNode() }: NpmCiOptions): Promise<void> {
   const child = spawn(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=warn'], {
     cwd: directory,
     env: {
@@ -48,4 +48,9 @@ export async function npmCi({ directory, environment }: NpmCiOptions): Promise<v
   if (failure === null) return;
   const lines = output.trim().split('\n').slice(-keptLines);
   throw new Error([failure, ...lines].filter(Boolean).join('\n'));
+}
+
+function npmOfThisNode(): string {
+  const beside = join(dirname(process.execPath), 'npm');
+  return existsSync(beside) ? beside : 'npm';
 }

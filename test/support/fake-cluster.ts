@@ -59,6 +59,7 @@ export class FakeCluster {
   readonly digest: string;
   readonly #t: Lifetime;
   readonly #ca: { certificate: x509.X509Certificate; keys: webcrypto.CryptoKeyPair };
+  #shownAuthority: string | null = null;
   readonly #controllers = new Map<string, Server<AgentToController, ControllerToAgent>>();
 
   constructor(t: Lifetime, ca: { certificate: x509.X509Certificate; keys: webcrypto.CryptoKeyPair }) {
@@ -83,6 +84,11 @@ export class FakeCluster {
     return this.#ca.certificate.toString('pem');
   }
 
+  /** Pretends to be another cluster, as one who knows its public certificate can. */
+  showAuthorityOf(other: FakeCluster): void {
+    this.#shownAuthority = other.caPem;
+  }
+
   async startController(port = 0): Promise<FakeController> {
     const { certificate, key } = await this.#issueServer();
     const server = createServer({
@@ -104,7 +110,8 @@ export class FakeCluster {
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.#controllers.set(url, io);
     const kill = async () => {
-      if (!this.#controllers.delete(url)) return;
+      if (!server.listening) return;
+      this.#controllers.delete(url);
       const closed = once(server, 'close');
       server.close();
       io.engine.close();
@@ -219,7 +226,7 @@ export class FakeCluster {
       };
       const refuse = (error: DroverError) => answer(error.status, toProblem(error));
       const digest = /^\/v1\/artifacts\/([0-9a-f]{64})\/content$/.exec(pathname)?.[1];
-      if (pathname === '/v1/ca') answer(200, { ca: this.caPem });
+      if (pathname === '/v1/ca') answer(200, { ca: this.#shownAuthority ?? this.caPem });
       else if (digest !== undefined) {
         this.artifactRequests += 1;
         const content = this.artifacts.get(digest);

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { installDependencies } from '../../../agent/artifact/install-dependencies.ts';
+import type { Lifetime } from '../../support/lifetime.ts';
+import { tempDirectory } from '../../support/temp-directory.ts';
+
+const environment = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+
+/** A stand-in for npm that needs no network, and counts how often it was called. */
+function fakeNpm(t: Lifetime, script = 'mkdir -p node_modules/dep'): { path: string; calls: () => number } {
+  const directory = tempDirectory(t);
+  const log = join(directory, 'calls');
+  writeFileSync(log, '');
+  writeFileSync(join(directory, 'npm'), `#!/bin/sh\necho "$PWD $*" >> ${log}\n${script}\n`, { mode: 0o755 });
+  return { path: `${directory}:${environment.PATH}`, calls: () => readFileSync(log, 'utf8').split('\n').length - 1 };
+}
+
+test('artifacts with the same lock file share one installation', async (t) => {
+  const npm = fakeNpm(t);
+  const dependencies = tempDirectory(t);
+  const lock = '{"lockfileVersion":3,"packages":{}}';
+  const directories = [1, 2].map(() => packageIn(t, { dependencies: { dep: '1.0.0' } }, lock));
+  await Promise.all(
+    directories.map((directory) =>
+      installDependencies({ directory, dependencies, environment: { PATH: npm.path }, npm: 'npm' }),
+    ),
+  );
+  for (const directory of directories) assert.deepEqual(readdirSync(join(directory, 'node_modules')), ['dep']);
+  assert.equal(npm.calls(), 1);
+  assert.equal(readdirSync(dependencies).length, 1);
+});
+
+test('a package with local packages is installed by the real npm, in its own directory, once', async (t) => {
+  const directory = packageIn(
+    t,
+    { name: 'app', version: '1.0.0', dependencies: { lib: 'file:lib' } },
+    JSON.stringify({
+      name: 'app',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      packages: {
+        '': { name: 'app', version: '1.0.0', dependencies: { lib: 'file:lib' } },
+        lib: { version: '1.0.0' },
+        'node_modules/lib': { resolved: 'lib', link: true },
+      },
+    }),
+  );
+  mkdirSync(join(directory, 'lib'));
+  writeFileSync(join(directory, 'lib/package.json'), '{"name":"lib","version":"1.0.0","main":"index.js"}');
+  writeFileSync(join(directory, 'lib/index.js'), 'module.exports = 42;');
+  const options = { directory, dependencies: tempDirectory(t), environment };
+  await Promise.all([installDependencies(options), installDependencies(options)]);
+  assert.equal(readFileSync(join(directory, 'node_modules/lib/index.js'), 'utf8'), 'module.exports = 42;');
+});
+
+test('what npm said last is in the reason', async (t) => {
+  const npm = fakeNpm(t, 'echo "npm error the registry is away" >&2; exit 3');
+  const directory = packageIn(t, { dependencies: { dep: '1.0.0' } }, '{}');
+  const installing = installDependencies({
+    directory,
+    dependencies: tempDirectory(t),
+    environment: { PATH: npm.path },
+    npm: 'npm',
+  });
+  await assert.rejects(installing, /npm ci ended with code 3\nnpm error the registry is away/);
+});
+
+test('dependencies without a lock file are refused with what to do; no dependencies need nothing', async (t) => {
+  const dependencies = tempDirectory(t);
+  const unlocked = packageIn(t, { dependencies: { dep: '1.0.0' } }, null);
+  await assert.rejects(
+    installDependencies({ directory: unlocked, dependencies, environment }),
+    /run npm install and commit package-lock\.json/,
+  );
+  await installDependencies({ directory: packageIn(t, {}, null), dependencies, environment });
+  await installDependencies({ directory: tempDirectory(t), dependencies, environment });
+});
+
+function packageIn(t: Lifetime, manifest: object, lock: string | null): string {
+  const directory = tempDirectory(t);
+  writeFileSync(join(directory, 'package.json'), JSON.stringify(manifest));
+  if (lock !== null) writeFileSync(join(directory, 'package-lock.json'), lock);
+  return directory;
+}
