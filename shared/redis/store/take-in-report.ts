@@ -37,8 +37,11 @@ export async function takeInReport(
     for (const { instance, statusText } of await readInstances(context, keys.instancesOnNode(nodeId))) {
       const status = statuses.get(instance.id);
       if (instance.status.state === 'lost') {
-        // The node has come back: what it does not run any more holds its port no longer.
-        if (status === undefined || isTerminal(status.state)) released.push(instance.id);
+        // The node has come back. What it has ended holds its port no longer, nor what it does not run although its plan
+        // is new enough to have told it: an agent that has only just started may not have found all of its workers yet.
+        const { lostAtVersion = 0 } = JSON.parse(statusText) as StatusDocument;
+        const gone = status === undefined ? report.planVersion >= lostAtVersion : isTerminal(status.state);
+        if (gone) released.push(instance.id);
         continue;
       }
       const change = status === undefined ? null : applyReport(instance, status);

@@ -15,10 +15,21 @@ export async function loseInstance(context: ActionContext, action: ActionOf<'los
   const { status } = instance;
   if (isTerminal(status.state) && status.state !== 'lost') return false;
   const changed = status.state !== 'lost';
-  const next: StatusDocument = { ...status, state: 'lost', healthyForMs: 0, reason, reportedAt: store.nowMs() };
+  const version = await store.ask('read the version', (redis) => redis.get(keys.version));
+  const next: StatusDocument = {
+    ...status,
+    state: 'lost',
+    healthyForMs: 0,
+    reason,
+    reportedAt: store.nowMs(),
+    lostAtVersion: Number(version ?? 0) + 1,
+  };
   const { committed } = await commit(store, 'give an instance up', {
     term,
-    expect: [{ key: keys.statuses, field: instanceId, text: statusText }],
+    expect: [
+      { key: keys.statuses, field: instanceId, text: statusText },
+      { key: keys.version, text: version },
+    ],
     write: changed ? [['HSET', keys.statuses, instanceId, JSON.stringify(next)]] : [],
     events: changed
       ? [instanceEvent(context, 'instance.stateChanged', reason, instance, { from: status.state, to: 'lost' })]

@@ -95,9 +95,13 @@ test('the port of a lost instance is held until its node has spoken again', asyn
   const leased = () => fixture.client.hlen(createKeys(fixture.prefix).ports('node-a'));
   assert.equal(await leased(), 1);
   const running = [{ instanceId: 'i0', status: { ...initialStatus, state: 'running' as const } }];
-  const report = { planVersion: 1, router: null };
+  const { version } = await fixture.store.leader.snapshot();
+  const report = { planVersion: version, router: null };
   await fixture.store.instances.report('node-a', 's', { ...report, sequence: ++sequence, instances: running });
   assert.equal(await leased(), 1, 'it still runs there');
+  const early = { ...report, planVersion: version - 1, sequence: ++sequence, instances: [] };
+  await fixture.store.instances.report('node-a', 's', early);
+  assert.equal(await leased(), 1, 'the agent does not know of the loss yet');
   await fixture.store.instances.report('node-a', 's', { ...report, sequence: ++sequence, instances: [] });
   assert.equal(await leased(), 0);
 });
