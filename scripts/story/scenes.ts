@@ -1,7 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Instance } from '../../shared/contracts/entities.ts';
+import { identify, processesOf, readAdoption, workerPids } from '../cluster/host-processes.ts';
 import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
@@ -79,23 +80,28 @@ export function agentKilled(index: number): Scene {
     const failedBefore = stage.load.failed();
     const agent = cluster.agents[index] as LocalAgent;
     const before = await pidsOn(cluster, agent);
+    const identities = identify(before);
     agent.process.signal('SIGKILL');
     await agent.process.exited;
     await sleep(2_000);
-    const startedMs = performance.now();
+    const startedAt = Date.now();
     await agent.start();
-    await waitUntil('the agent to have adopted its workers', async () => {
-      const node = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name);
-      const after = await pidsOn(cluster, agent);
-      return (
-        node?.state === 'ready' &&
-        sameSet(before, after) &&
-        (await cluster.client.listInstances({ query: { node: agent.name } })).length > 0
-      );
+    const adoption = await waitUntil('the agent to run again', async () => {
+      const newest = await readAdoption(agent);
+      return newest !== null && newest.at >= startedAt && newest;
     });
-    const adoptedMs = await adoptionTime(agent, startedMs);
-    check('workers keep their pids', sameSet(before, await pidsOn(cluster, agent)), before.join(', '));
-    check('adopted within 3 s of the restart', adoptedMs <= 3_000, `${(adoptedMs / 1_000).toFixed(1)} s`);
+    const adopted = adoption.workers === before.length;
+    check(
+      'adopts its workers within 3 s of its restart',
+      adopted && adoption.at - startedAt <= 3_000,
+      `${((adoption.at - startedAt) / 1_000).toFixed(1)} s, ${adoption.workers} of ${before.length} workers`,
+    );
+    await waitUntil('the node to be ready', async () =>
+      (await cluster.client.listNodes({})).some(({ name, state }) => name === agent.name && state === 'ready'),
+    );
+    await sleep(2_000);
+    const same = sameSet(before, await pidsOn(cluster, agent)) && isDeepStrictEqual(identities, identify(before));
+    check('the same worker processes before and after', same, `pids ${before.join(', ')}`);
     checkNoFailures(stage, failedBefore, check);
   };
 }
@@ -331,52 +337,6 @@ async function pidsOn({ client }: LocalCluster, agent: LocalAgent): Promise<numb
 
 async function allPids({ client }: LocalCluster): Promise<number[]> {
   return (await client.listInstances({ query: {} })).filter(live).map(({ status }) => status.pid as number);
-}
-
-/** The worker processes that exist, read from the kernel, without asking the cluster. */
-async function workerPids(cluster: LocalCluster): Promise<number[]> {
-  const found = await Promise.all(cluster.agents.map(processesOf));
-  return found.flat();
-}
-
-/** Every process whose environment or command line names the data directory of the agent, or descends from one that does. */
-async function processesOf(agent: LocalAgent): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const parents = new Map<number, number>();
-  const roots = new Set<number>();
-  await Promise.all(
-    pids.map(async (pid) => {
-      const [stat, command] = await Promise.all([
-        readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''),
-        readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
-      ]);
-      if (stat === '' || pid === process.pid) return;
-      parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
-      if (command.includes(`${agent.data}/`) || command.split('\0').includes(agent.data)) roots.add(pid);
-    }),
-  );
-  for (let grown = true; grown; ) {
-    grown = false;
-    for (const [pid, parent] of parents) {
-      if (!roots.has(pid) && roots.has(parent)) {
-        roots.add(pid);
-        grown = true;
-      }
-    }
-  }
-  return [...roots];
-}
-
-/** How long after its start the agent said that it had adopted what runs; the log carries the moment. */
-async function adoptionTime(agent: LocalAgent, startedMs: number): Promise<number> {
-  const text = await readFile(agent.logFile, 'utf8');
-  const line = text
-    .trimEnd()
-    .split('\n')
-    .findLast((one) => one.includes('adopted'));
-  if (line === undefined) return Number.POSITIVE_INFINITY;
-  const at = Date.parse((JSON.parse(line) as { at: string }).at);
-  return at - (performance.timeOrigin + startedMs);
 }
 
 function sameSet(a: readonly number[], b: readonly number[]): boolean {
