@@ -49,6 +49,7 @@ export class InstanceRunner {
   readonly #options: InstanceRunnerOptions;
   readonly #records = new Map<string, InstanceRecord>();
   readonly #lostWorkers = new Map<string, number>();
+  readonly #portChecks = new Map<number, Promise<string | null>>();
   #confirmed = false;
   #cutOffForMs = 0;
 
@@ -258,7 +259,7 @@ export class InstanceRunner {
     const { instanceId: id, slot, port } = assignment;
     if (revision === null) return;
     if (port !== null && this.#opensPort(record)) {
-      const taken = await checkPort(port);
+      const taken = await this.#checkPort(port);
       if (taken !== null) {
         this.#end(record, { state: 'failed', reason: taken });
         return;
@@ -268,6 +269,13 @@ export class InstanceRunner {
     const failFast = assignment.failFast && !this.#lostWorkers.has(id);
     const env = incrementedVariable(revision, slot);
     await bundles.request(bundle, { type: 'start', instance: { id, slot, port, env }, failFast });
+  }
+
+  /** Workers that begin together with one shared port must not take each other's look at it for a stranger. */
+  #checkPort(port: number): Promise<string | null> {
+    const running = this.#portChecks.get(port) ?? checkPort(port).finally(() => this.#portChecks.delete(port));
+    this.#portChecks.set(port, running);
+    return running;
   }
 
   /** A shared port is bound by the shim for the first worker; later ones find it taken by their own shim. */

@@ -43,7 +43,10 @@ export class AgentProcess {
   }
 
   start(): void {
-    const child = spawn(process.execPath, [mainPath, this.#config], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [mainPath, this.#config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, AGENT_SECRET: 'must not reach a worker' },
+    });
     child.stderr?.on('data', (chunk: Buffer) => this.#log.push(chunk.toString()));
     this.#child = child;
   }
