@@ -53,7 +53,14 @@ export async function checkControllers({ urls, ca }: Connection, signal: AbortSi
       return results;
     } catch (error) {
       if (!(error instanceof UnansweredError)) throw error;
-      return [{ level: 'fail', name: `controller ${url}`, finding: error.message, fix: fixFor(error) }];
+      return [
+        {
+          level: 'fail',
+          name: `controller ${url}`,
+          finding: error.message.replace(`${url}: `, ''),
+          fix: fixFor(error),
+        },
+      ];
     }
   }
 }

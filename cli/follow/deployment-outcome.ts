@@ -11,14 +11,22 @@ export interface DeploymentOutcome {
   readonly sentence: string;
 }
 
+const participles = {
+  deploy: 'deployed',
+  rollback: 'deployed again',
+  reload: 'reloaded',
+  restart: 'restarted',
+  scale: 'scaled',
+} as const satisfies Record<Deployment['kind'], string>;
+
 /** Undefined while it goes on. A paused deployment does not go on by itself, so following ends there. */
 export function deploymentOutcome(deployment: Deployment): DeploymentOutcome | undefined {
-  const { state, service, to, from, reason } = deployment;
+  const { state, service, to, from, reason, kind } = deployment;
   if (!isEnded(state) && state !== 'paused') return undefined;
   const revision = `${service} revision ${to.revision}`;
   switch (state) {
     case 'succeeded':
-      return { exitCode: 0, sentence: `${revision} is deployed` };
+      return { exitCode: 0, sentence: `${revision} is ${participles[kind]}` };
     case 'rolled-back':
       return failed(
         isPlacement(deployment) ? 'PLACEMENT_IMPOSSIBLE' : 'DEPLOYMENT_ROLLED_BACK',

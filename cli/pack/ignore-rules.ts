@@ -39,13 +39,21 @@ function rulesOf(root: string, layers: readonly Layer[], own: Layer | undefined)
     },
     ignores(path, isDirectory) {
       for (const { base, rules } of [...(own === undefined ? [] : [own]), ...layers.toReversed()]) {
-        const result = rules.test(`${relative(base, path)}${isDirectory ? '/' : ''}`);
-        if (result.ignored) return true;
-        if (result.unignored) return false;
+        const decision = decide(rules, relative(base, path), isDirectory);
+        if (decision !== undefined) return decision === 'ignored';
       }
       return false;
     },
   };
+}
+
+/** What one file of rules says of a path. A directory that it brings back comes with all that is below, unless a rule says no. */
+function decide(rules: Ignore, path: string, isDirectory: boolean): 'ignored' | 'included' | undefined {
+  const { ignored, unignored } = rules.test(`${path}${isDirectory ? '/' : ''}`);
+  if (ignored) return 'ignored';
+  if (unignored) return 'included';
+  const parent = dirname(path);
+  return parent === '.' || decide(rules, parent, true) !== 'included' ? undefined : 'included';
 }
 
 async function readLayer(base: string, name: string): Promise<Layer | undefined> {

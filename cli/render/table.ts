@@ -40,7 +40,7 @@ export function renderTable<T>(
       .join(gap);
   return [
     header(line(columns.map(({ title }) => title)).trimEnd()),
-    ...rows.map((row, index) => line(cells[index]!, row)),
+    ...rows.map((row, index) => line(cells[index]!, row).trimEnd()),
   ];
 }
 

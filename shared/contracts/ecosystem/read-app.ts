@@ -48,6 +48,8 @@ export function readApp(app: Record<string, unknown>, context: AppContext): Serv
   const checked = serviceSpecSchema.safeParse(spec);
   if (!checked.success) {
     for (const issue of toIssues(checked.error)) {
+      // The name comes from the script, whose own problem has been told.
+      if (issue.path === 'name' && spec.name === undefined) continue;
       const at = originOf(fields, issue.path) ?? `${path}.${issue.path}`;
       // What is missing because its own reading failed has been said already.
       if (!remarks.issues.some((known) => at.startsWith(known.path))) remarks.issues.push({ ...issue, path: at });
