@@ -15,6 +15,7 @@ import type { DataPaths } from './data-paths.ts';
 import { InstanceRunner, type ReportedInstance } from './instance/runner.ts';
 import { type NodeIdentity, rememberControllers } from './join/identity.ts';
 import { answerLogs } from './logs/answer-logs.ts';
+import { pruneLogs } from './logs/prune-logs.ts';
 import { createNodeUsage } from './metrics/node-usage.ts';
 import { WorkerUsage } from './metrics/worker-usage.ts';
 import { PlanStore } from './plan/plan-store.ts';
@@ -55,6 +56,7 @@ export class Agent {
   #router: RouterLink | null = null;
   #session: Session | null = null;
   #adoptedAtMs = Number.POSITIVE_INFINITY;
+  #prunedVersion = -1;
 
   constructor(deps: AgentDeps) {
     const { identity, facts, options, paths, logger } = deps;
@@ -198,8 +200,17 @@ export class Agent {
     for (const step of steps) this.#bundleRunner.begin(step);
     this.#router?.setTable(plan.routes);
     if (!confirmed) return;
-    this.#artifacts.prune(new Set(plan.revisions.flatMap(({ artifact }) => artifact ?? [])));
+    this.#prune(plan);
     if (plan.removed && this.#bundles.list().length === 0) this.#ended.resolve('removed');
+  }
+
+  /** Once for each plan: only a new one makes anything superfluous. */
+  #prune(plan: Plan): void {
+    if (plan.version === this.#prunedVersion) return;
+    this.#prunedVersion = plan.version;
+    this.#artifacts.prune(new Set(plan.revisions.flatMap(({ artifact }) => artifact ?? [])));
+    const living = this.#bundles.list().flatMap(({ workers }) => workers.map(({ instanceId }) => instanceId));
+    pruneLogs(this.#deps.paths.logs, new Set([...living, ...plan.assignments.map(({ instanceId }) => instanceId)]));
   }
 
   #report(): ReportedInstance[] | null {
