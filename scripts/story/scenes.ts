@@ -54,7 +54,7 @@ export function brokenDeploy(version: string, defect: Defect, port: number, expe
     check('ends with exit code 4', result.code === 4, `exit code ${result.code}`);
     const reason = {
       'crashes at start': /exited with code 1/,
-      'never gets ready': /not ready within/,
+      'never gets ready': /did not listen .* within 3000 ms/,
       'turns unhealthy': /503/,
       none: /$/,
     }[defect];
@@ -287,7 +287,7 @@ function firstMatch(text: string, pattern: RegExp): string {
       .split('\n')
       .find((line) => pattern.test(line))
       ?.trim()
-      .slice(0, 160) ?? 'the output does not say so'
+      .slice(0, 160) ?? `the output does not say so: …${text.slice(-500)}`
   );
 }
 
