@@ -1,10 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-
-/** Ticks per second of the times in `/proc/PID/stat`; Linux has had 100 for user space on every platform of Node. */
-const ticksPerSecond = 100;
+import { readCpuSeconds } from './read-cpu-seconds.ts';
 
 export interface PinnedProcess {
   readonly pid: number;
@@ -35,10 +32,7 @@ export async function startPinned(
   return {
     pid,
     firstLine,
-    cpuSeconds: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-    },
+    cpuSeconds: () => readCpuSeconds(pid),
     end: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');
