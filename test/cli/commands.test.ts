@@ -9,6 +9,7 @@ import { renderCliReference } from '../../cli/reference.ts';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { type FakeRest, fakeToken, startFakeRest } from '../support/fake-rest.ts';
 import { freePort } from '../support/free-port.ts';
+import { runCliHere } from '../support/run-cli-here.ts';
 import { runCliProcess } from '../support/run-cli-process.ts';
 import {
   sampleDeployment,
@@ -138,7 +139,7 @@ test('each command does its operation, prints for people, and exits 0', async (t
 test('each command prints JSON that can be parsed with --json, before or after its name', async (t) => {
   const fake = await cluster(t);
   for (const [words] of rows) {
-    const { code, objects, stderr } = await runCliProcess(t, ['--json', ...words.split(' ')], { urls: [fake.url] });
+    const { code, objects, stderr } = await runCliHere(t, ['--json', ...words.split(' ')], { urls: [fake.url] });
     assert.equal(code, 0, `${words}: ${stderr}`);
     assert.ok(objects().length > 0, words);
   }
@@ -146,13 +147,13 @@ test('each command prints JSON that can be parsed with --json, before or after i
 
 test('every command that asks a controller exits 7 when none answers, and 1 when nothing is configured', async (t) => {
   const dead = `http://127.0.0.1:${await freePort()}`;
-  const lost = await runCliProcess(t, ['ls'], { urls: [dead] });
+  const lost = await runCliHere(t, ['ls'], { urls: [dead] });
   assert.equal(lost.code, 7);
   assert.match(lost.stderr, /No controller answers.*CONTROLLER_UNREACHABLE/);
-  const none = await runCliProcess(t, ['ls']);
+  const none = await runCliHere(t, ['ls']);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /No cluster is configured.*drover up.*--url/);
-  const ill = await runCliProcess(t, ['doctor'], { urls: [dead] });
+  const ill = await runCliHere(t, ['doctor'], { urls: [dead] });
   assert.equal(ill.code, 1);
   assert.match(ill.stdout, /fail controller .*nothing listens there/);
 });
@@ -174,17 +175,17 @@ test('wrong usage exits 1 and says what may have been meant', async (t) => {
     [['controller', 'start'], /A controller needs a Redis/],
   ];
   for (const [words, said] of cases) {
-    const { code, stderr } = await runCliProcess(t, words, { urls: [fake.url] });
+    const { code, stderr } = await runCliHere(t, words, { urls: [fake.url] });
     assert.equal(code, 1, words.join(' '));
     assert.match(stderr, said, words.join(' '));
   }
-  const json = await runCliProcess(t, ['nonsense', '--json'], { urls: [fake.url] });
+  const json = await runCliHere(t, ['nonsense', '--json'], { urls: [fake.url] });
   assert.equal((JSON.parse(json.stderr) as { code: string }).code, 'ARGUMENT_INVALID');
 });
 
 test('a wrong token is refused by name', async (t) => {
   const fake = await cluster(t);
-  const { code, stderr } = await runCliProcess(t, ['ls'], { urls: [fake.url], env: { DROVER_TOKEN: 'wrong' } });
+  const { code, stderr } = await runCliHere(t, ['ls'], { urls: [fake.url], env: { DROVER_TOKEN: 'wrong' } });
   assert.equal(code, 1);
   assert.match(stderr, /TOKEN_INVALID/);
 });
@@ -195,20 +196,20 @@ test('tokens come from a file, from standard input, or from the config file, whi
   await writeFile(join(directory, 'token'), `${fakeToken}\n`);
   const env = { DROVER_TOKEN: '' };
   const urls = [fake.url];
-  assert.equal((await runCliProcess(t, ['ls', '--token-file', 'token'], { urls, env, cwd: directory })).code, 0);
-  assert.equal((await runCliProcess(t, ['ls', '--token-file', '-'], { urls, env, stdin: fakeToken })).code, 0);
+  assert.equal((await runCliHere(t, ['ls', '--token-file', 'token'], { urls, env, cwd: directory })).code, 0);
+  assert.equal((await runCliHere(t, ['ls', '--token-file', '-'], { urls, env, stdin: fakeToken })).code, 0);
   assert.equal(
-    (await runCliProcess(t, ['ls'], { urls, env: { ...env, DROVER_TOKEN_FILE: join(directory, 'token') } })).code,
+    (await runCliHere(t, ['ls'], { urls, env: { ...env, DROVER_TOKEN_FILE: join(directory, 'token') } })).code,
     0,
   );
 
   const config = join(directory, 'sub/config.json');
   await saveCluster(config, 'test', { urls, token: fakeToken });
   assert.equal((await stat(config)).mode & 0o777, 0o600);
-  assert.equal((await runCliProcess(t, ['ls', '--config', config])).code, 0);
+  assert.equal((await runCliHere(t, ['ls', '--config', config])).code, 0);
   // Its token is for its own controllers only.
   const other = await startFakeRest(t, { listServices: () => [], listNodes: () => [] });
-  assert.equal((await runCliProcess(t, ['ls', '--config', config, '--url', other.url])).code, 1);
+  assert.equal((await runCliHere(t, ['ls', '--config', config, '--url', other.url])).code, 1);
 });
 
 test('an unhealthy instance and a rollout under way are told by the status of a service', async (t) => {
@@ -221,7 +222,7 @@ test('an unhealthy instance and a rollout under way are told by the status of a 
   ];
   for (const [service, said] of states) {
     fake.handlers.listServices = () => [service];
-    assert.match((await runCliProcess(t, ['ls'], { urls: [fake.url] })).stdout, said);
+    assert.match((await runCliHere(t, ['ls'], { urls: [fake.url] })).stdout, said);
   }
 });
 
@@ -246,7 +247,7 @@ test('the help and the reference page name every command and option', async (t) 
     assert.ok(page.includes(`## drover ${name}\n`), name);
     for (const { flags } of Object.values(options)) assert.ok(page.includes(`\`${flags}\``), `${name} ${flags}`);
   }
-  const { code, stdout } = await runCliProcess(t, ['deploy', '--help']);
+  const { code, stdout } = await runCliHere(t, ['deploy', '--help']);
   assert.equal(code, 0);
   assert.match(
     stdout,

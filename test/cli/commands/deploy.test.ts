@@ -6,6 +6,7 @@ import { DroverError } from '../../../shared/contracts/drover-error.ts';
 import type { Deployment } from '../../../shared/contracts/entities.ts';
 import { eventually } from '../../support/eventually.ts';
 import { type FakeRest, startFakeRest } from '../../support/fake-rest.ts';
+import { runCliHere } from '../../support/run-cli-here.ts';
 import { runCliProcess, startCli } from '../../support/run-cli-process.ts';
 import {
   sampleDeployment,
@@ -105,10 +106,10 @@ for (const [title, end, exit, said] of ends) {
   test(`a deployment that ends ${title} exits ${exit}, with --json too`, async (t) => {
     const [fake, again] = [await deployable(t, end), await deployable(t, end)];
     const cwd = await project(t);
-    const { code, stdout } = await runCliProcess(t, ['deploy', '--yes'], { urls: [fake.url], cwd });
+    const { code, stdout } = await runCliHere(t, ['deploy', '--yes'], { urls: [fake.url], cwd });
     assert.equal(code, exit);
     assert.match(stdout, said);
-    const json = await runCliProcess(t, ['deploy', '--json'], { urls: [again.url], cwd });
+    const json = await runCliHere(t, ['deploy', '--json'], { urls: [again.url], cwd });
     assert.equal(json.code, exit);
     const summary = json.objects().at(-1)!;
     assert.deepEqual([summary.type, summary.state, summary.exitCode], ['summary', end.state, exit]);
@@ -117,7 +118,7 @@ for (const [title, end, exit, said] of ends) {
 
 test('a failed instance is shown with its node, reason, probe and last 20 log lines', async (t) => {
   const fake = await deployable(t, { state: 'rolled-back', failures: [failure] });
-  const { stdout } = await runCliProcess(t, ['deploy'], { urls: [fake.url], cwd: await project(t) });
+  const { stdout } = await runCliHere(t, ['deploy'], { urls: [fake.url], cwd: await project(t) });
   assert.match(
     stdout,
     /hello#0 \(i-bad\) on web-1\n {2}reason: exited with code 1[^\n]*\n {2}probe: {2}GET \/health answered 503/,
@@ -128,7 +129,7 @@ test('a failed instance is shown with its node, reason, probe and last 20 log li
 test('a deploy for which there is no place changes nothing and exits 3', async (t) => {
   const fake = await deployable(t, succeeded);
   fake.handlers.planService = () => samplePlan({ placements: [{ slot: 0, node: null, reason: '1 node: 1 draining' }] });
-  const { code, stderr } = await runCliProcess(t, ['deploy'], { urls: [fake.url], cwd: await project(t) });
+  const { code, stderr } = await runCliHere(t, ['deploy'], { urls: [fake.url], cwd: await project(t) });
   assert.equal(code, 3);
   assert.match(stderr, /No node can take hello#0: 1 node: 1 draining/);
   assert.deepEqual([fake.callsOf('putService').length, fake.callsOf('putArtifact').length], [0, 0]);
@@ -145,11 +146,11 @@ test('wrong files are refused before anything is asked of the cluster', async (t
     ],
   ];
   for (const [, app, said] of cases) {
-    const { code, stderr } = await runCliProcess(t, ['deploy'], { urls: [fake.url], cwd: await project(t, app) });
+    const { code, stderr } = await runCliHere(t, ['deploy'], { urls: [fake.url], cwd: await project(t, app) });
     assert.equal(code, 1);
     assert.match(stderr, said);
   }
-  const empty = await runCliProcess(t, ['deploy'], { urls: [fake.url], cwd: tempDirectory(t) });
+  const empty = await runCliHere(t, ['deploy'], { urls: [fake.url], cwd: tempDirectory(t) });
   assert.equal(empty.code, 1);
   assert.match(empty.stderr, /There is no ecosystem file in/);
   assert.equal(fake.calls.length, 0);
@@ -179,7 +180,7 @@ test('ecosystem files may be ES modules, JSON, YAML and package.json', async (t)
   await writeFile(join(cwd, 'server.js'), '');
   for (const [name, content] of files) {
     await writeFile(join(cwd, name), content);
-    const { code, stderr } = await runCliProcess(t, ['plan', name, '--json'], { urls: [fake.url], cwd });
+    const { code, stderr } = await runCliHere(t, ['plan', name, '--json'], { urls: [fake.url], cwd });
     assert.equal(code, 0, `${name}: ${stderr}`);
   }
 });
@@ -210,14 +211,14 @@ test('following outlives the death of a controller', async (t) => {
 test('--detach returns at once, --timeout ends the following, --if-revision is passed on and its conflict exits 6', async (t) => {
   const fake = await deployable(t, { state: 'rolling' });
   const cwd = await project(t);
-  const detached = await runCliProcess(t, ['deploy', '--detach'], { urls: [fake.url], cwd });
+  const detached = await runCliHere(t, ['deploy', '--detach'], { urls: [fake.url], cwd });
   assert.equal(detached.code, 0);
-  const timed = await runCliProcess(t, ['deploy', '--timeout', '300ms'], { urls: [fake.url], cwd });
+  const timed = await runCliHere(t, ['deploy', '--timeout', '300ms'], { urls: [fake.url], cwd });
   assert.equal(timed.code, 130);
   fake.handlers.putService = ({ body }) => {
     throw new DroverError('REVISION_CONFLICT', `not ${(body as { ifRevision: number }).ifRevision}`);
   };
-  const conflict = await runCliProcess(t, ['deploy', '--if-revision', '7'], { urls: [fake.url], cwd });
+  const conflict = await runCliHere(t, ['deploy', '--if-revision', '7'], { urls: [fake.url], cwd });
   assert.equal(conflict.code, 6);
   assert.match(conflict.stderr, /not 7/);
 });
@@ -228,12 +229,12 @@ test('several services are deployed in the order of the file, up to the first fa
   await writeFile(join(cwd, 'server.js'), '');
   const apps = ['one', 'two'].map((name) => ({ name, script: 'server.js' }));
   await writeFile(join(cwd, 'ecosystem.config.json'), JSON.stringify({ apps }));
-  assert.equal((await runCliProcess(t, ['deploy'], { urls: [fake.url], cwd })).code, 4);
+  assert.equal((await runCliHere(t, ['deploy'], { urls: [fake.url], cwd })).code, 4);
   assert.deepEqual(
     fake.callsOf('putService').map(({ params }) => params.name),
     ['one'],
   );
-  const only = await runCliProcess(t, ['deploy', '--only', 'two'], { urls: [fake.url], cwd });
+  const only = await runCliHere(t, ['deploy', '--only', 'two'], { urls: [fake.url], cwd });
   assert.equal(only.code, 4);
   assert.equal(fake.callsOf('putService').at(-1)!.params.name, 'two');
 });
