@@ -58,6 +58,7 @@ export class Session {
   readonly #closing = new AbortController();
   readonly #finished: Promise<void>;
   #socket: SessionSocket | null = null;
+  #refusal = '';
   #planVersion = -1;
   #heartbeats = 0;
   #fetching: Promise<void> | null = null;
@@ -109,7 +110,9 @@ export class Session {
       }
       // After a session the next controller is tried at once; only fruitless rounds are slowed down.
       if (round >= 0) {
-        if (round === 0) logger.warn('no controller answers; workers go on', { controllers: controllers() });
+        if (round === 0) {
+          logger.warn('no controller answers; workers go on', { controllers: controllers(), reason: this.#refusal });
+        }
         await clock.sleep(100 + backoffMs(round, reconnectBackoff, Math.random), signal);
       }
       round += 1;
@@ -143,7 +146,8 @@ export class Session {
       logger.warn('the session has ended', { controller: url });
       return 'ended';
     } catch (error) {
-      logger.debug('no session', { controller: url, reason: (error as Error).message });
+      this.#refusal = (error as Error).message;
+      logger.debug('no session', { controller: url, reason: this.#refusal });
       return 'refused';
     } finally {
       this.#socket = null;
