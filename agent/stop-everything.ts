@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readAgentRecord } from './agent-lock.ts';
 import { type DataPaths, openDataDirectory } from './data-paths.ts';
@@ -22,6 +23,7 @@ export interface StoppedEverything {
  * all their workers. Each process is named by pid, start time and boot, and what is said to be gone was seen to be gone.
  */
 export async function stopEverything(dataDirectory: string): Promise<StoppedEverything> {
+  if (!existsSync(dataDirectory)) return { survivors: [] };
   const paths = openDataDirectory(dataDirectory);
   const agent = readAgentRecord(paths);
   if (agent !== null) await end(agent, agentTimeoutMs);

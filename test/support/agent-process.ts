@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentOptionsInput } from '../../agent/config.ts';
@@ -8,7 +9,6 @@ import { stopEverything } from '../../agent/stop-everything.ts';
 import { eventually } from './eventually.ts';
 import type { FakeCluster, FakeController } from './fake-cluster.ts';
 import type { Lifetime } from './lifetime.ts';
-import { tempDirectory } from './temp-directory.ts';
 
 const mainPath = fileURLToPath(new URL('../../agent/main.ts', import.meta.url));
 
@@ -69,7 +69,7 @@ export async function startAgent(
   t: Lifetime,
   { cluster, controller, options }: StartAgentOptions,
 ): Promise<AgentProcess> {
-  const directory = tempDirectory(t);
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'drover-agent-')));
   const data = join(directory, 'data');
   mkdirSync(data);
   const agent = new AgentProcess(directory, {
@@ -82,7 +82,9 @@ export async function startAgent(
   });
   t.after(async () => {
     await agent.kill();
+    // Before the directory goes, because it is how the processes are found; hooks run in the order in which they were made.
     const { survivors } = await stopEverything(data);
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     if (survivors.length > 0) throw new Error(`left over: ${JSON.stringify(survivors)}`);
   });
   agent.start();
