@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { DroverError } from '../shared/contracts/drover-error.ts';
 import type { DataPaths } from './data-paths.ts';
@@ -36,6 +36,7 @@ export async function acquireAgentLock(paths: DataPaths): Promise<AgentLock> {
   writeFileDurably(paths.agent, JSON.stringify(readProcessIdentity(process.pid)));
   return {
     async release() {
+      rmSync(paths.agent, { force: true });
       server.close();
       await once(server, 'close');
     },

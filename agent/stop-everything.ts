@@ -26,7 +26,8 @@ export async function stopEverything(dataDirectory: string): Promise<StoppedEver
   if (!existsSync(dataDirectory)) return { survivors: [] };
   const paths = openDataDirectory(dataDirectory);
   const agent = readAgentRecord(paths);
-  if (agent !== null) await end(agent, agentTimeoutMs);
+  // The caller may be the agent itself.
+  if (agent !== null && agent.pid !== process.pid) await end(agent, agentTimeoutMs);
   await Promise.all([
     stopRouter(paths),
     ...discoverShims(paths.bundles).flatMap((found) => (found.state === 'alive' ? [endShim(found)] : [])),
