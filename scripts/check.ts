@@ -1,4 +1,4 @@
-// npm run check: what a reviewer would otherwise have to look for by hand. Types and lint; docs in step are tests.
+// npm run check: what a reviewer would otherwise have to look for by hand. Types, lint, and reference pages in step.
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -10,6 +10,7 @@ type Step = { title: string; script: string; args: string[] };
 const steps: Step[] = [
   { title: 'types', script: 'node_modules/typescript/bin/tsc', args: ['-p', '.'] },
   { title: 'format and lint', script: 'node_modules/@biomejs/biome/bin/biome', args: ['check', '.'] },
+  { title: 'reference pages', script: 'scripts/docs.ts', args: ['--check'] },
 ];
 
 const failed = steps.filter((step) => !passes(step));

@@ -1,0 +1,33 @@
+import type { EventType } from '../../shared/contracts/events.ts';
+
+/** When each event is written. A type without a row does not compile. */
+export const eventMeanings = {
+  'node.joined': 'A host has registered and has its certificate.',
+  'node.connected': 'The leader has seen a heartbeat of the node (again).',
+  'node.disconnected': 'Heartbeats are missing: no new instances go there.',
+  'node.lost': 'The leader has given the node up: its slots are filled elsewhere.',
+  'node.eligibilityChanged': 'A user drained the node, or took it back into service.',
+  'node.removed': 'A user removed the node; its certificate is of no use any more.',
+  'service.deployed': 'A user made a new revision the target.',
+  'service.scaled': 'A user changed how many instances run.',
+  'service.stopped': 'A user stopped the service.',
+  'service.started': 'A user started a stopped service.',
+  'service.deleted': 'A user deleted the service; its instances are leaving.',
+  'service.removed': 'The last instance of a deleted service is gone, and so is the service.',
+  'deployment.created': 'A rollout begins.',
+  'deployment.stateChanged': 'A rollout changes its state, or ends.',
+  'deployment.instanceFailed': 'A new instance has failed its deployment.',
+  'instance.assigned': 'The leader made an instance for a slot.',
+  'instance.stateChanged': 'An agent reported another state.',
+  'instance.healthChanged': 'An agent reported another health.',
+  'instance.restarted': 'The shim restarted the worker.',
+  'instance.desiredChanged': 'The leader asked the instance to drain or to stop.',
+  'placement.failed': 'No node can take an instance of a slot; the reason counts the nodes by what each lacks.',
+  'routes.published': 'A new routing epoch.',
+  'routes.ackTimedOut': 'An instance was stopped although a router had not acknowledged in time.',
+  'leader.elected': 'A controller leads, in a new term.',
+  'leader.resigned': 'A leader stepped down as its controller stopped.',
+  'token.created': 'A user made a join token.',
+  'token.revoked': 'A user revoked a join token.',
+  'store.recovered': 'Redis answers again.',
+} as const satisfies Record<EventType, string>;
