@@ -35,6 +35,19 @@ export const keyValues = z.array(z.string()).transform((pairs, context) => {
   return record;
 });
 
+/** "20000-20999". */
+export const portRange = z
+  .string()
+  .regex(/^\d{4,5}-\d{4,5}$/, 'must read from-to, like 20000-20999')
+  .transform((value) => {
+    const [from = 0, to = 0] = value.split('-').map(Number);
+    return { from, to };
+  })
+  .refine(
+    ({ from, to }) => from >= 1_024 && to <= 65_535 && from <= to,
+    'must lie in 1024-65535 and not end before it begins',
+  );
+
 function fromReader<T>(reader: Reader<T>) {
   return z.string().transform((value, context): T => {
     const result = reader(value);

@@ -3,19 +3,7 @@ import { z } from 'zod';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { defineCommand } from '../command.ts';
 import { readSecret } from '../connection/read-secret.ts';
-import { keyValues, text } from '../option-types.ts';
-
-const portRange = z
-  .string()
-  .regex(/^\d{4,5}-\d{4,5}$/, 'must read from-to, like 20000-20999')
-  .transform((value) => {
-    const [from = 0, to = 0] = value.split('-').map(Number);
-    return { from, to };
-  })
-  .refine(
-    ({ from, to }) => from >= 1_024 && to <= 65_535 && from <= to,
-    'must lie in 1024-65535 and not end before it begins',
-  );
+import { keyValues, portRange, text } from '../option-types.ts';
 
 export const agentJoin = defineCommand({
   name: 'agent join',

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { defineCommand } from '../command.ts';
 import { saveCluster } from '../connection/config-file.ts';
 import { configPath } from '../connection/resolve-connection.ts';
-import { flag, text } from '../option-types.ts';
+import { flag, portRange, text } from '../option-types.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** The name under which the command line remembers what it started. */
@@ -28,6 +28,11 @@ export const up = defineCommand({
       schema: text,
     },
     address: { flags: '--address <host>', summary: 'Address of the workers (default 127.0.0.1)', schema: text },
+    ports: {
+      flags: '--ports <from-to>',
+      summary: 'Ports for workers (default 20000-20999)',
+      schema: portRange.optional(),
+    },
     redisUrl: {
       flags: '--redis-url <url>',
       summary: 'Use this Redis, not a private one (DROVER_REDIS_URL)',
@@ -92,6 +97,7 @@ export const up = defineCommand({
           address: options.address ?? '127.0.0.1',
           router: options.router ?? '127.0.0.1:8080',
           logLevel: 'warn',
+          ...(options.ports === undefined ? {} : { ports: options.ports }),
           environment: Object.fromEntries(
             Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
           ),

@@ -25,7 +25,7 @@ export interface Output {
   write(text: string): void;
 }
 
-/** A terminal that does not tell its width has that of a VT100. */
+/** A terminal that does not tell its width, or tells 0, has that of a VT100. */
 const defaultColumns = 80;
 
 export function createOutput(
@@ -37,7 +37,7 @@ export function createOutput(
   return {
     json,
     isTerminal,
-    columns: stdout.isTTY === true ? (stdout.columns ?? defaultColumns) : Number.POSITIVE_INFINITY,
+    columns: stdout.isTTY === true ? stdout.columns || defaultColumns : Number.POSITIVE_INFINITY,
     colors: picocolors.createColors(color && stdout.isTTY === true),
     line: (text = '') => void stdout.write(`${text}\n`),
     object: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
