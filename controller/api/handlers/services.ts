@@ -4,6 +4,7 @@ import type { ServiceView } from '../../../shared/contracts/operations.ts';
 import type { Snapshot } from '../../../shared/contracts/snapshot.ts';
 import type { ServiceSpec } from '../../../shared/contracts/spec.ts';
 import { planChanges } from '../../orchestrator/dry-run.ts';
+import { findRouteConflict } from '../../orchestrator/route-conflict.ts';
 import { actorOf, type Handlers } from '../handler.ts';
 import type { HandlerDeps } from './handler-deps.ts';
 
@@ -54,6 +55,18 @@ export function createServiceHandlers({ store }: HandlerDeps): ServiceHandlers {
     ]);
     return { ...service, revision, deployment: deployment ?? null, instances };
   };
+  const refuseTakenRoutes = (snapshot: Snapshot, spec: ServiceSpec): void => {
+    const conflict = findRouteConflict(snapshot, spec);
+    if (conflict === null) return;
+    throw new DroverError(
+      'STATE_CONFLICT',
+      `Service ${conflict.service} has the route ${conflict.route} already; ${spec.name} needs another one`,
+      {
+        details: conflict,
+        issues: [{ path: 'spec.routes', reason: `${conflict.route} is a route of ${conflict.service}` }],
+      },
+    );
+  };
   /** Refuses before anything is written what no node can take. */
   const refuseUnplaceable = (snapshot: Snapshot, spec: ServiceSpec, artifact: string | null): void => {
     const plan = planChanges(snapshot, spec, artifact);
@@ -81,7 +94,9 @@ export function createServiceHandlers({ store }: HandlerDeps): ServiceHandlers {
           },
         );
       }
-      refuseUnplaceable(await store.leader.snapshot(), body.spec, body.artifact);
+      const snapshot = await store.leader.snapshot();
+      refuseTakenRoutes(snapshot, body.spec);
+      refuseUnplaceable(snapshot, body.spec, body.artifact);
       return store.services.deploy(params.name, {
         spec: body.spec,
         artifact: body.artifact,
