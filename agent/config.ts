@@ -25,6 +25,7 @@ export const agentOptionsSchema = z.object({
     .default({ from: 20_000, to: 20_999 })
     .describe('Range from which workers get their ports'),
   labels: labelsSchema.default({}),
+  ineligible: z.boolean().default(false).describe('Join as a host that gets no instances, for a router of its own'),
   router: z
     .string()
     .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'must be host:port')

@@ -46,6 +46,11 @@ export async function runAgent(
   }
 }
 
+/** Whether the data directory holds the identity of a node. */
+export function hasJoined(dataDirectory: string): boolean {
+  return loadIdentity(openDataDirectory(dataDirectory)) !== null;
+}
+
 async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger): Promise<NodeIdentity> {
   const known = loadIdentity(paths);
   if (known === null) {
@@ -56,7 +61,12 @@ async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger)
           'drover agent join <controller url> --token-file <file>',
       );
     }
-    const identity = await join({ ...options.join, facts: readNodeFacts(options), paths });
+    const identity = await join({
+      ...options.join,
+      facts: readNodeFacts(options),
+      ineligible: options.ineligible,
+      paths,
+    });
     logger.info('this host has joined', { nodeId: identity.nodeId, controllers: identity.controllers });
     return identity;
   }

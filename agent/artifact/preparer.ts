@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import type { PlanRevision } from '../../shared/contracts/agent-session.ts';
+import { infrastructurePrefix } from '../../shared/contracts/failure-cause.ts';
 import { backoffMs } from '../../shared/runtime/backoff.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
@@ -73,7 +74,7 @@ export class Preparer {
     } catch (error) {
       const { message } = error as Error;
       this.#options.logger.warn('a revision cannot be prepared', { bundle: key, reason: message });
-      const reason = error instanceof ArtifactUnavailable ? `infrastructure: ${message}` : message;
+      const reason = error instanceof ArtifactUnavailable ? `${infrastructurePrefix} ${message}` : message;
       this.#set(key, { state: 'failed', reason });
       await this.#options.clock.sleep(failureKeptMs, this.#options.signal);
       this.#preparations.delete(key);
@@ -88,7 +89,7 @@ export class Preparer {
         return;
       } catch (error) {
         if (!(error instanceof ArtifactUnavailable) || attempt + 1 === maxAttempts || signal.aborted) throw error;
-        this.#set(key, { state: 'running', note: `infrastructure: ${error.message}; it is tried again` });
+        this.#set(key, { state: 'running', note: `${infrastructurePrefix} ${error.message}; it is tried again` });
         await clock.sleep(100 + backoffMs(attempt, retryBackoff, Math.random), signal);
       }
     }

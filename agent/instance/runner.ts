@@ -1,5 +1,6 @@
 import type { Assignment, Plan, PlanRevision } from '../../shared/contracts/agent-session.ts';
 import type { InstanceState, InstanceStatus } from '../../shared/contracts/entities.ts';
+import { infrastructurePrefix } from '../../shared/contracts/failure-cause.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { Preparer } from '../artifact/preparer.ts';
@@ -249,7 +250,7 @@ export class InstanceRunner {
     try {
       await bundles.open(record.bundle, makeBundle(record.revision));
     } catch (error) {
-      this.#end(record, { state: 'failed', reason: `infrastructure: ${(error as Error).message}` });
+      this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${(error as Error).message}` });
     }
   }
 
@@ -261,7 +262,7 @@ export class InstanceRunner {
     if (port !== null && this.#opensPort(record)) {
       const taken = await this.#checkPort(port);
       if (taken !== null) {
-        this.#end(record, { state: 'failed', reason: taken });
+        this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${taken}` });
         return;
       }
     }

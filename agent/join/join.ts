@@ -11,6 +11,8 @@ export interface JoinOptions {
   readonly controllerUrl: string;
   readonly token: string;
   readonly facts: NodeFacts;
+  /** A host for routers only gets no instances. */
+  readonly ineligible?: boolean;
   readonly paths: DataPaths;
 }
 
@@ -23,7 +25,7 @@ const keyAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as 
  * @throws DroverError JOIN_TOKEN_INVALID, CA_MISMATCH, CONTROLLER_UNREACHABLE, or what the controller answered.
  */
 export async function join(options: JoinOptions): Promise<NodeIdentity> {
-  const { controllerUrl, token, facts, paths } = options;
+  const { controllerUrl, token, facts, ineligible = false, paths } = options;
   const { caDigest } = parseJoinToken(token);
   const authority = await fetchAuthority(controllerUrl, caDigest);
   const { key, csr } = await createRequest(facts.name);
@@ -32,7 +34,7 @@ export async function join(options: JoinOptions): Promise<NodeIdentity> {
     await requestJson({
       url: new URL(path, controllerUrl),
       method,
-      body: { token, csr, facts },
+      body: { token, csr, facts, eligibility: ineligible ? 'ineligible' : 'eligible' },
       tls: { ca: authority },
     }),
   );

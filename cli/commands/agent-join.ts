@@ -45,6 +45,11 @@ export const agentJoin = defineCommand({
       schema: portRange.optional(),
     },
     router: { flags: '--router <host:port>', summary: 'Run a router that listens here', schema: text },
+    ineligible: {
+      flags: '--ineligible',
+      summary: 'Join as a host that gets no instances, for a router of its own',
+      schema: z.boolean().default(false),
+    },
     label: {
       flags: '--label <key=value>',
       summary: 'Label for placement constraints',
@@ -62,23 +67,34 @@ export const agentJoin = defineCommand({
     if (options.token !== undefined) {
       output.note('warning --token can be seen by everyone on this host (ps); prefer --token-file');
     }
-    const token =
-      options.tokenFile === undefined ? options.token : await readSecret(options.tokenFile, '--token-file', context);
-    if ((token === undefined) !== (args.controller === undefined)) {
+    const { hasJoined, runAgent } = await import('../../agent/run-agent.ts');
+    const dataDirectory = options.data ?? join(home, '.drover/agent');
+    let token = options.token;
+    if (options.tokenFile !== undefined) {
+      try {
+        token = await readSecret(options.tokenFile, '--token-file', context);
+      } catch (error) {
+        // The file is needed once: a unit that names it goes on working when an operator has removed it.
+        if (!hasJoined(dataDirectory)) throw error;
+        output.note(`note ${options.tokenFile} cannot be read; this host has joined already and does not need it`);
+      }
+    }
+    const joins = token !== undefined || (args.controller !== undefined && !hasJoined(dataDirectory));
+    if (joins && (token === undefined || args.controller === undefined)) {
       throw new DroverError('ARGUMENT_INVALID', 'To join, give both the url of a controller and --token-file', {
         issues: [{ path: token === undefined ? '--token-file' : 'controller', reason: 'is missing' }],
       });
     }
-    const { runAgent } = await import('../../agent/run-agent.ts');
     await runAgent(
       {
-        dataDirectory: options.data ?? join(home, '.drover/agent'),
+        dataDirectory,
         environment: definedOnly(environment),
-        ...(token === undefined ? {} : { join: { controllerUrl: args.controller!, token } }),
+        ...(joins ? { join: { controllerUrl: args.controller!, token: token! } } : {}),
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.address === undefined ? {} : { address: options.address }),
         ...(options.ports === undefined ? {} : { ports: options.ports }),
         ...(options.router === undefined ? {} : { router: options.router }),
+        ineligible: options.ineligible,
         ...(options.label === undefined ? {} : { labels: options.label }),
       },
       signal,

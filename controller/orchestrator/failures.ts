@@ -1,9 +1,7 @@
 import type { Deployment, DeploymentFailure, Instance } from '../../shared/contracts/entities.ts';
+import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import { type Draft, fitsTarget, isLive } from './draft.ts';
 import type { ServiceView } from './service-view.ts';
-
-/** An instance that failed for a reason of ours (no controller to fetch from) says nothing about the revision. */
-const INFRASTRUCTURE = 'infrastructure:';
 
 /** New instances that have failed a deployment and are not in its list yet. */
 export function findFailures(draft: Draft, view: ServiceView): DeploymentFailure[] {
@@ -21,7 +19,7 @@ export function findFailures(draft: Draft, view: ServiceView): DeploymentFailure
 function failureOf(draft: Draft, deployment: Deployment, instance: Instance): string | null {
   const { state, health, reason, restarts } = instance.status;
   const { healthyDeadlineMs, monitorMs } = deployment.update;
-  if (state === 'failed') return reason.startsWith(INFRASTRUCTURE) ? null : reason || 'failed';
+  if (state === 'failed') return isInfrastructure(reason) ? null : reason || 'failed';
   const seen = draft.seen(instance);
   if (!isLive(instance) || seen === undefined) return null;
 

@@ -14,6 +14,11 @@ export interface Limits {
   readonly backoffMs: number;
   /** The longest pause: a slot that fails for hours is still tried about once a minute. */
   readonly backoffLimitMs: number;
+  /**
+   * Failures of the infrastructure that weigh as much as one of the revision: a port that a stranger holds is a reason to
+   * take the next port at once, but a host where every port is taken must not be asked for ever.
+   */
+  readonly freeRetries: number;
   /** Failures that ended longer ago no longer count for the pause. */
   readonly failureMemoryMs: number;
   /** What is added to the time after which a cut-off node stops a service by itself: two clocks may differ in rate. */
@@ -28,6 +33,7 @@ export const defaultLimits: Limits = {
   brakeHoldMs: 60_000,
   backoffMs: 1_000,
   backoffLimitMs: 60_000,
+  freeRetries: 10,
   failureMemoryMs: 600_000,
   stopMarginMs: 2_000,
 };

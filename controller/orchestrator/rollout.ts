@@ -1,4 +1,5 @@
 import type { Instance, Target } from '../../shared/contracts/entities.ts';
+import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import { type Draft, fitsTarget } from './draft.ts';
 import { retire } from './drain.ts';
 import { place } from './place.ts';
@@ -109,9 +110,11 @@ function failedAttempts(draft: Draft, view: ServiceView, slot: SlotView, target:
 }
 
 function isBackingOff(draft: Draft, failures: readonly Instance[]): boolean {
-  if (failures.length === 0) return false;
   const { nowMs, limits } = draft.input;
-  const pauseMs = Math.min(limits.backoffLimitMs, limits.backoffMs * 2 ** (failures.length - 1));
+  const infrastructure = failures.filter(({ status }) => isInfrastructure(status.reason)).length;
+  const weight = failures.length - infrastructure + Math.floor(infrastructure / limits.freeRetries);
+  if (weight === 0) return false;
+  const pauseMs = Math.min(limits.backoffLimitMs, limits.backoffMs * 2 ** (weight - 1));
   const lastAtMs = Math.max(...failures.map((instance) => draft.seen(instance)?.stateAtMs ?? nowMs));
   return nowMs - lastAtMs < pauseMs;
 }

@@ -140,6 +140,10 @@ export const operations = {
       token: z.string().max(256),
       csr: z.string().max(16_384).describe('PKCS #10, PEM'),
       facts: nodeFactsSchema,
+      eligibility: z
+        .enum(['eligible', 'ineligible'])
+        .default('eligible')
+        .describe('ineligible gets no instances: a host for routers only'),
     }),
     errors: ['JOIN_TOKEN_INVALID'],
     summary: 'Register a host and receive its certificate',

@@ -171,7 +171,10 @@ test('an instance whose port is taken by a stranger fails with its pid, and the 
   cluster.addRevision('web', web);
   cluster.want([{ instanceId: 'web-0-a', service: 'web', port }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').state, 'failed', agent.log), { timeoutMs: 10_000 });
-  assert.equal(cluster.status('web-0-a').reason, `port ${port} is taken by another process (pid ${process.pid})`);
+  assert.equal(
+    cluster.status('web-0-a').reason,
+    `infrastructure: port ${port} is taken by another process (pid ${process.pid})`,
+  );
   assert.ok(stranger.listening);
 });
 

@@ -75,7 +75,7 @@ export function createClusterHandlers({
         node: {
           ...body.facts,
           id: nodeId,
-          eligibility: 'eligible',
+          eligibility: body.eligibility,
           state: 'disconnected',
           joinedAt: nowMs(),
           heartbeat: 0,

@@ -110,6 +110,23 @@ test('a failure of the infrastructure counts for nothing', () => {
   assert.ok(!only(decideOn(rolling(3, [failed])), 'updateDeployment').some(({ state }) => state !== 'rolling'));
 });
 
+test('a port that a stranger holds is answered with another instance at once, but not for ever', () => {
+  const taken = (id: string) =>
+    fresh(id, 0, { state: 'failed', reason: 'infrastructure: port 20004 is taken by another process' });
+  const tried = (count: number) =>
+    only(
+      decideOn(
+        rolling(
+          3,
+          Array.from({ length: count }, (_, index) => taken(`new${index}`)),
+        ),
+      ),
+      'createInstance',
+    );
+  assert.ok(tried(9).some(({ slot }) => slot === 0));
+  assert.ok(!tried(10).some(({ slot }) => slot === 0));
+});
+
 test('an instance that turns unhealthy while it is watched fails its deployment', () => {
   const healthy = makeSnapshot(rolling(1, [fresh('new', 0, { healthyForMs: 100 })]));
   const sick = makeSnapshot(rolling(1, [fresh('new', 0, { health: 'unhealthy', healthyForMs: 0, reason: '503' })]));
