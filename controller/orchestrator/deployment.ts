@@ -1,6 +1,6 @@
 import type { Deployment, DeploymentFailure, DeploymentState, Target } from '../../shared/contracts/entities.ts';
 import { type Draft, sameTarget } from './draft.ts';
-import { findFailures } from './failures.ts';
+import { findFailures, findUnboundRoute } from './failures.ts';
 import type { RolloutOutcome } from './rollout.ts';
 import { isFinished, isReady, type ServiceView } from './service-view.ts';
 
@@ -35,6 +35,11 @@ export function followDeployment(draft: Draft, view: ServiceView, outcome: Rollo
   }
   if (deployment.state !== 'paused' && isComplete(draft, view, deployment)) {
     const rolledBack = deployment.state === 'rolling-back';
+    const unbound = rolledBack ? null : findUnboundRoute(draft, deployment);
+    if (unbound !== null) {
+      changeCourse(draft, view, deployment, [...deployment.failures, unbound]);
+      return;
+    }
     update(draft, view, deployment, {
       state: rolledBack ? 'rolled-back' : 'succeeded',
       reason: rolledBack ? deployment.reason : 'every instance is healthy',

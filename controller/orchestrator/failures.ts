@@ -52,6 +52,34 @@ function staysUnhealthy(draft: Draft, deployment: Deployment, instance: Instance
   return `not healthy within ${healthyDeadlineMs} ms${instance.status.reason === '' ? '' : `: ${instance.status.reason}`}`;
 }
 
+/**
+ * A port that this deployment is the first to route, and on which a router cannot listen: its service would be healthy and
+ * out of reach. A port that the service had before is not judged: nothing gets worse by the deployment.
+ */
+export function findUnboundRoute(draft: Draft, deployment: Deployment): DeploymentFailure | null {
+  const portsOf = (target: Deployment['from']) =>
+    target === null
+      ? []
+      : (draft.spec(deployment.service, target.revision)?.routes.flatMap(({ port }) => port ?? []) ?? []);
+  const before = new Set(portsOf(deployment.from));
+  const fresh = new Set(portsOf(deployment.to).filter((port) => !before.has(port)));
+  for (const router of draft.input.snapshot.routers) {
+    const node = draft.nodes.get(router.nodeId);
+    const error = node?.state === 'ready' ? router.errors.find(({ port }) => fresh.has(port)) : undefined;
+    if (node === undefined || error === undefined) continue;
+    const why = error.code === 'EADDRINUSE' ? 'another process listens there' : error.code;
+    return {
+      instanceId: `route-${error.port}`,
+      slot: 0,
+      node: node.name,
+      reason: `the router on ${node.name} cannot listen on port ${error.port} of the route: ${why}`,
+      lastLines: [],
+      at: router.reportedAt,
+    };
+  }
+  return null;
+}
+
 function describeFailure(draft: Draft, instance: Instance, reason: string): DeploymentFailure {
   const { lastExit, probe } = instance.status;
   return {

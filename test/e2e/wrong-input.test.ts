@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../scripts/cluster/free-port.ts';
@@ -39,9 +39,6 @@ test('wrong input gets an error that names it and a documented exit code, and ch
     await writeFile(file, JSON.stringify({ apps: [{ name, script: 'server.js', ...app }] }));
     return file;
   };
-  const taken = createServer().listen(await freePort(), '127.0.0.1');
-  t.after(() => taken.close());
-
   const cases: {
     title: string;
     args: () => Promise<string[]>;
@@ -78,9 +75,7 @@ test('wrong input gets an error that names it and a documented exit code, and ch
       args: async () => {
         const file = await write('unreadable', {});
         await mkdir(join(workshop, 'unreadable', 'link'), { recursive: true });
-        const { symlink } = await import('node:fs/promises');
         await symlink('/etc/hostname', join(workshop, 'unreadable', 'link', 'outside'));
-        await chmod(join(workshop, 'unreadable', 'link'), 0o755);
         return ['deploy', file];
       },
       code: 1,
@@ -138,34 +133,42 @@ test('wrong input gets an error that names it and a documented exit code, and ch
 
   await t.test('a port of a host that a stranger holds: the instance gets another one', async (t) => {
     const [agent] = cluster.agents;
-    const held = createServer();
-    // The next ports of the range, all taken but the last few.
-    const squatters = await Promise.all(
-      Array.from({ length: 6 }, (_, index) => {
-        const server = createServer();
-        return new Promise<ReturnType<typeof createServer>>((resolve) => {
-          server.once('error', () => resolve(server));
-          server.listen((agent?.ports.from ?? 0) + 2 + index, agent?.address, () => resolve(server));
-        });
-      }),
+    const strangers = await Promise.all(
+      Array.from({ length: 6 }, (_, index) => holdPort((agent?.ports.from ?? 0) + 1 + index, agent?.address ?? '')),
     );
     t.after(() => {
-      held.close();
-      for (const server of squatters) server.close();
+      for (const stranger of strangers) stranger.close();
     });
     const file = await write('finds-a-port', {
-      script: 'server.js',
       instances: 2,
-      wait_ready: false,
       health: { tcp: true },
       placement: { constraints: ['node.name == host-1'] },
-      update: { maxFailures: 20 },
     });
-    await writeFile(
-      join(workshop, 'finds-a-port', 'server.js'),
-      "require('node:http').createServer((q, r) => r.end('ok')).listen(process.env.PORT, process.env.HOST);\n",
-    );
+    await writeFile(join(workshop, 'finds-a-port', 'server.js'), listener);
     const result = await runDrover(['deploy', file, '--yes'], { env: cluster.env });
     assert.equal(result.code, 0, `${result.stdout}\n${result.stderr}`);
   });
+
+  await t.test('a port of a route that a stranger holds: the deploy fails and says so', async (t) => {
+    const stranger = await holdPort(await freePort(), '127.0.0.1');
+    t.after(() => stranger.close());
+    const { port: held } = stranger.address() as { port: number };
+    const file = await write('route-taken', { route: { port: held } });
+    await writeFile(join(workshop, 'route-taken', 'server.js'), listener);
+    const result = await runDrover(['deploy', file, '--yes'], { env: cluster.env });
+    assert.equal(result.code, 5, `${result.stdout}\n${result.stderr}`);
+    assert.match(`${result.stdout}${result.stderr}`, new RegExp(`port ${held}.*another process`));
+  });
 });
+
+const listener =
+  "require('node:http').createServer((q, r) => r.end('ok')).listen(process.env.PORT, process.env.HOST);\n";
+
+/** Listens on a port as a stranger; one that is taken already is as good. */
+function holdPort(port: number, host: string): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(server));
+    server.listen(port, host, () => resolve(server));
+  });
+}
