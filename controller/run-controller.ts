@@ -98,7 +98,7 @@ export async function startController(
         newSecret: () => randomBytes(32).toString('base64url').replace(/[-_]/g, '0'),
         nowMs: systemClock.nowMs,
       }),
-      authenticator: createAuthenticator(store.cluster, systemClock.monotonicMs),
+      authenticator: createAuthenticator(store, systemClock.monotonicMs),
       logger,
       version: packageFile.version,
       tls: { key: issued.key, cert: issued.certificate, ca: authority.certificate },

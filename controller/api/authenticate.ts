@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import type { Operation } from '../../shared/contracts/operations.ts';
-import type { ClusterStore } from '../../shared/redis/store/store.ts';
+import type { Store } from '../../shared/redis/store/store.ts';
 import { agentRole } from '../authority/certificate-authority.ts';
 import type { Caller } from './handler.ts';
 
@@ -18,7 +18,7 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(
-  cluster: Pick<ClusterStore, 'findToken'>,
+  { cluster, nodes }: Pick<Store, 'cluster' | 'nodes'>,
   monotonicMs: () => number,
 ): Authenticator {
   const remembered = new Map<string, { name: string; untilMs: number }>();
@@ -47,6 +47,16 @@ export function createAuthenticator(
     return { kind: 'user', name: found.name };
   };
 
+  /** A certificate outlives the membership of its node, and ends with it (I16). */
+  const member = async (request: FastifyRequest): Promise<Caller> => {
+    const nodeId = nodeIdOf(request.raw.socket as TLSSocket);
+    if ((await nodes.get(nodeId))?.id === nodeId) return { kind: 'node', nodeId };
+    throw new DroverError(
+      'CERTIFICATE_INVALID',
+      `Node ${nodeId} was removed from this cluster; join the host again with: drover agent join`,
+    );
+  };
+
   return {
     async authenticate(request, auth) {
       switch (auth) {
@@ -55,11 +65,9 @@ export function createAuthenticator(
         case 'token':
           return bearer(request);
         case 'node':
-          return { kind: 'node', nodeId: nodeIdOf(request.raw.socket as TLSSocket) };
+          return member(request);
         case 'any':
-          return request.headers.authorization === undefined
-            ? { kind: 'node', nodeId: nodeIdOf(request.raw.socket as TLSSocket) }
-            : bearer(request);
+          return request.headers.authorization === undefined ? member(request) : bearer(request);
       }
     },
   };

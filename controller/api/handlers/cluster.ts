@@ -67,11 +67,15 @@ export function createClusterHandlers({
       const parts = parseJoinToken(body.token);
       if (parts.caDigest !== authority.digest)
         throw new DroverError('JOIN_TOKEN_INVALID', 'The join token belongs to another cluster');
+      const secretHash = hashToken(parts.secret);
+      await store.joinTokens.check(parts.id, secretHash);
+      // Signed before a use of the token is taken, so that a bad request costs none; until the node is written, and
+      // unless it is, the certificate opens nothing and is told to nobody.
       const nodeId = newId('node');
       const certificate = await authority.issueNode(body.csr, nodeId);
       await store.nodes.join({
         tokenId: parts.id,
-        secretHash: hashToken(parts.secret),
+        secretHash,
         node: {
           ...body.facts,
           id: nodeId,

@@ -2,6 +2,7 @@ import { DroverError } from '../../contracts/drover-error.ts';
 import type { JoinToken } from '../../contracts/entities.ts';
 import { transact } from './commit.ts';
 import { readDocument } from './read-document.ts';
+import { readJoinToken } from './read-join-token.ts';
 import type { JoinTokenStore } from './store.ts';
 import type { StoreContext } from './store-context.ts';
 
@@ -21,6 +22,9 @@ export function createJoinTokenStore(context: StoreContext): JoinTokenStore {
         },
         result: undefined,
       }));
+    },
+    async check(id, secretHash) {
+      (await readJoinToken(context, id, secretHash)).usable();
     },
     async list() {
       const texts = await context.ask('list join tokens', (redis) => redis.hvals(keys.joinTokens));

@@ -1,11 +1,12 @@
 import { DroverError } from '../../contracts/drover-error.ts';
-import type { JoinToken, Node } from '../../contracts/entities.ts';
+import type { Node } from '../../contracts/entities.ts';
 import { isTerminal } from '../../state/instance-states.ts';
 import { defineScript } from '../script.ts';
 import { transact } from './commit.ts';
 import { assembleNode, type NodeDocument, pickFacts, type StoredUsage } from './node-document.ts';
 import { readDocument } from './read-document.ts';
 import { readInstances } from './read-instances.ts';
+import { readJoinToken } from './read-join-token.ts';
 import type { NodeStore } from './store.ts';
 import type { StoreContext } from './store-context.ts';
 
@@ -69,18 +70,17 @@ export function createNodeStore(context: StoreContext): NodeStore {
 
     async join({ tokenId, secretHash, node }) {
       await transact(context, 'join a node', async () => {
-        const token = await readDocument<JoinToken>(context, keys.joinTokens, tokenId);
-        const secret = await context.ask('read a join token', (redis) => redis.hget(keys.joinTokenSecrets, tokenId));
+        const shown = await readJoinToken(context, tokenId, secretHash);
         const existing = await readDocument<NodeDocument>(context, keys.nodes, node.id);
-        const [storeSeconds] = await context.ask('read the time', (redis) => redis.time());
         // The same host asking again after a lost answer must not use the token up twice.
-        if (existing.value !== null && secret === secretHash) return { result: undefined };
-        const used = acceptToken(token.value, secret === secretHash, Number(storeSeconds) * 1_000);
+        if (existing.value !== null && shown.isHolder) return { result: undefined };
+        const token = shown.usable();
+        const used = { ...token, usesLeft: token.usesLeft === null ? null : token.usesLeft - 1 };
         const { id, eligibility, joinedAt } = node;
         const document: NodeDocument = { ...pickFacts(node), id, eligibility, joinedAt };
         return {
           step: {
-            expect: [token.expectation, existing.expectation],
+            expect: [shown.expectation, existing.expectation],
             write: [
               ['HSET', keys.joinTokens, tokenId, JSON.stringify(used)],
               ['HSET', keys.nodes, id, JSON.stringify(document)],
@@ -216,23 +216,6 @@ export function createNodeStore(context: StoreContext): NodeStore {
       });
     },
   };
-}
-
-/** The token after one more use. One message for all refusals: a stranger must not learn which part was wrong. */
-function acceptToken(token: JoinToken | null, secretMatches: boolean, nowMs: number): JoinToken {
-  const usable =
-    token !== null &&
-    secretMatches &&
-    !token.revoked &&
-    (token.expiresAt === null || token.expiresAt > nowMs) &&
-    (token.usesLeft === null || token.usesLeft > 0);
-  if (!usable) {
-    throw new DroverError(
-      'JOIN_TOKEN_INVALID',
-      'The join token is unknown, expired, used up or revoked. Make a new one with: drover token create',
-    );
-  }
-  return { ...token, usesLeft: token.usesLeft === null ? null : token.usesLeft - 1 };
 }
 
 function nodeNotFound(id: string): DroverError {

@@ -157,6 +157,8 @@ export interface ArtifactStore {
 
 export interface JoinTokenStore {
   create(token: JoinToken, secretHash: string, actor: string): Promise<void>;
+  /** Whether a host may join with it now; uses nothing up. @throws JOIN_TOKEN_INVALID */
+  check(id: string, secretHash: string): Promise<void>;
   list(): Promise<JoinToken[]>;
   /** @throws TOKEN_NOT_FOUND */
   revoke(id: string, actor: string): Promise<void>;

@@ -60,7 +60,7 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
       newSecret: () => randomBytes(24).toString('hex'),
       nowMs: () => Date.now(),
     }),
-    authenticator: createAuthenticator(store.cluster, () => performance.now()),
+    authenticator: createAuthenticator(store, () => performance.now()),
     logger: silentLogger,
     version: '0.0.0-test',
     tls: { key: issued.key, cert: issued.certificate, ca: cluster.authority.certificate },
