@@ -1,12 +1,9 @@
-import type { Socket } from 'node:net';
-import type { ExchangeContext, ExchangeInput, Timed } from './exchange-context.ts';
-import { fieldPairs, passInformation } from './informational-response.ts';
+import type { ExchangeContext, ExchangeInput } from './exchange-context.ts';
 import { pickUpstream } from './pick-upstream.ts';
 import { type RouterProblem, routerProblems, sendProblem } from './problem-response.ts';
 import type { FailureCounts } from './protocol.ts';
 import { RequestBody } from './request-body.ts';
 import type { ResponseHead } from './response-head.ts';
-import type { ResponseFollower } from './routed-response.ts';
 import { responseClass } from './traffic.ts';
 import { openTunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
@@ -19,23 +16,22 @@ const continueWaitMs = 1_000;
 /** A client that sends nothing of its body, or takes nothing of its response, for this long is given up. */
 const clientStallMs = 60_000;
 
+const noUpstreams: readonly Upstream[] = [];
 const idempotentMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-/** Fields that must not come as trailers, because they change how a message is read. */
-const notATrailer =
-  /^(?:content-length|transfer-encoding|host|connection|content-encoding|content-type|set-cookie|te|trailer)$/i;
 
 /**
  * One request from its head to the end of its response. A request is sent again only where no service can have acted on
  * it twice: it could not be connected at all, or it is idempotent, its body is at hand, and no byte of a response came.
  */
-export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
+export class Exchange implements ConnectionOwner {
+  /** Monotonic, ms; infinity when nothing is waited for. */
   deadlineAt = Number.POSITIVE_INFINITY;
 
   #context: ExchangeContext;
   #input: ExchangeInput;
   #upstream: Upstream | null = null;
   #connection: UpstreamConnection | null = null;
-  #tried: Upstream[] = [];
+  #tried: readonly Upstream[] = noUpstreams;
   #retriesLeft: number;
   #hasReplayed = false;
   #body: RequestBody | null = null;
@@ -50,11 +46,9 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
     this.#context = context;
     this.#input = input;
     this.#retriesLeft = input.service.options.retries;
-    input.response.follow(this);
   }
 
   start(): void {
-    this.#context.active.add(this);
     const { traffic } = this.#input.service;
     traffic.requests++;
     traffic.inFlight++;
@@ -62,7 +56,7 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   }
 
   #attempt(mayReuse: boolean): void {
-    const { service, upgradeBytes } = this.#input;
+    const { service, head } = this.#input;
     const nowMs = this.#context.nowMs();
     const upstream = pickUpstream(service.upstreams, this.#tried, nowMs, Math.random);
     if (upstream === null) {
@@ -72,7 +66,7 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
     }
     this.#upstream = upstream;
     upstream.beginRequest();
-    const idle = mayReuse && upgradeBytes === null ? upstream.takeIdle(nowMs) : null;
+    const idle = mayReuse && !head.upgrade ? upstream.takeIdle(nowMs) : null;
     if (idle !== null) {
       idle.owner = this;
       this.#connection = idle;
@@ -84,47 +78,59 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   }
 
   #send(connection: UpstreamConnection): void {
-    const { head, request, expectContinue } = this.#input;
-    connection.parser.expect(request.method ?? 'GET', this);
-    connection.socket.write(`${head.text}\r\n`, 'latin1');
+    const { head } = this.#input;
+    connection.parser.expect(head.method, this);
     if (head.body === 'none') {
+      connection.socket.write(head.text, 'latin1');
       this.#bodySent();
-    } else if (expectContinue && this.#body === null) {
+    } else if (head.expectContinue && this.#body === null) {
+      connection.socket.write(head.text, 'latin1');
       this.#wait('continue', continueWaitMs);
     } else {
+      // Small bodies have come with their head, and leave with it.
+      connection.socket.cork();
+      connection.socket.write(head.text, 'latin1');
       this.#startBody();
+      connection.socket.uncork();
     }
   }
 
   #startBody(): void {
-    const { head, request, service } = this.#input;
+    const { head, client, service } = this.#input;
     const connection = this.#connection;
     if (connection === null) return;
     this.#wait('clientBody', clientStallMs);
-    this.#body ??= new RequestBody(request, {
+    this.#body ??= new RequestBody({
       chunked: head.body === 'chunked',
-      keepBytes: idempotentMethods.has(request.method ?? '') ? service.options.maxBodyBufferBytes : 0,
-      onProgress: () => this.#bodyMoved(),
+      keepBytes: idempotentMethods.has(head.method) ? service.options.maxBodyBufferBytes : 0,
+      go: () => client.takeBody(),
+      hold: () => client.holdBody(),
       onSent: () => this.#bodySent(),
     });
     this.#body.sendTo(connection.socket);
   }
 
-  /** The worker, or the end of the wait for it, says that the client is to send its body. */
-  #bodyWanted(): void {
-    const { response, expectContinue } = this.#input;
-    if (!expectContinue || this.#body !== null) return;
-    response.writeContinue();
-    this.#startBody();
+  onRequestBody(chunk: Buffer): void {
+    if (this.#deadline === 'clientBody') this.#wait('clientBody', clientStallMs);
+    this.#body?.push(chunk);
   }
 
-  #bodyMoved(): void {
-    if (this.#deadline === 'clientBody') this.#wait('clientBody', clientStallMs);
+  onRequestBodyEnd(trailers: string[]): void {
+    this.#body?.end(trailers);
+  }
+
+  /** The worker, or the end of the wait for it, says that the client is to send its body. */
+  #bodyWanted(): void {
+    const { client, head } = this.#input;
+    if (!head.expectContinue || this.#body !== null) return;
+    client.response.writeContinue();
+    this.#startBody();
   }
 
   #bodySent(): void {
     this.#isSent = true;
-    if (!this.#input.response.headersSent) this.#wait('head', this.#input.service.options.responseHeaderTimeoutMs);
+    const { client, service } = this.#input;
+    if (!client.response.headersSent) this.#wait('head', service.options.responseHeaderTimeoutMs);
   }
 
   onConnected(): void {
@@ -136,6 +142,8 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   }
 
   onHead(head: ResponseHead): void {
+    const { client, service } = this.#input;
+    const { response } = client;
     this.#hasResponseBytes = true;
     if (head.status === 101) {
       this.#upgradeHead = head;
@@ -143,10 +151,9 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
     }
     if (head.status < 200) {
       if (head.status === 100) this.#bodyWanted();
-      else passInformation(this.#input.response, head);
+      else response.writeInformation(head);
       return;
     }
-    const { response, expectContinue, service } = this.#input;
     this.#wait('none', 0);
     service.traffic.responses[responseClass(head.status)]++;
     if (this.#upstream !== null) {
@@ -154,70 +161,66 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
       this.#upstream.markUp();
     }
     // The client may or may not send the body it announced: only a closed connection is understood by both.
-    if (this.#context.isDraining || (expectContinue && this.#body === null)) response.shouldKeepAlive = false;
-    response.writeHead(head.status, head.reason, head.headers);
+    if (client.isLeaving || (this.#input.head.expectContinue && this.#body === null)) response.keepAlive = false;
+    response.writeHead(head);
   }
 
   onBody(chunk: Buffer): void {
-    if (this.#tail !== null) this.#input.response.write(this.#tail);
+    if (this.#tail !== null) this.#input.client.response.write(this.#tail);
     this.#tail = chunk;
   }
 
   onFed(): void {
-    const { response } = this.#input;
+    const { client } = this.#input;
     if (this.#tail === null) {
       // A head without body yet goes out at once: event streams may wait long for their first event.
-      if (response.headersSent) response.flushHeaders();
+      client.response.flush();
       return;
     }
     const chunk = this.#tail;
     this.#tail = null;
-    if (response.write(chunk) || this.#connection === null) return;
+    if (client.response.write(chunk) || this.#connection === null) return;
     this.#connection.socket.pause();
     this.#wait('clientRead', clientStallMs);
-    response.awaitDrain();
   }
 
-  resumeReading(): void {
+  /** The client has taken what was written. */
+  onClientDrain(): void {
+    if (this.#deadline !== 'clientRead') return;
     this.#wait('none', 0);
     this.#connection?.socket.resume();
   }
 
   onEnd(trailers: string[]): void {
-    const { response } = this.#input;
-    if (trailers.length > 0) response.addTrailers(fieldPairs(trailers).filter(([name]) => !notATrailer.test(name)));
     const connection = this.#connection;
+    const tail = this.#tail;
     this.#connection = null;
-    this.#over();
-    if (this.#tail === null) response.end();
-    else response.end(this.#tail);
     this.#tail = null;
+    this.#over();
+    this.#input.client.response.end(tail, trailers);
     if (connection === null) return;
     if (this.#isSent) connection.release(this.#context.nowMs());
     else connection.destroy();
   }
 
   onUpgraded(rest: Buffer): void {
-    const { response, request, upgradeBytes, service } = this.#input;
+    const { client, head, service } = this.#input;
     const upstream = this.#upstream;
     const connection = this.#connection;
-    if (upgradeBytes === null || this.#upgradeHead === null || upstream === null || connection === null) {
+    this.#connection = null;
+    if (!head.upgrade || this.#upgradeHead === null || upstream === null || connection === null) {
       connection?.destroy();
-      this.#connection = null;
       this.#refuse('upstreamReset', routerProblems.badResponse);
       return;
     }
-    this.#connection = null;
     service.traffic.responses['1xx']++;
     upstream.traffic.responses['1xx']++;
     upstream.beginUpgraded();
     service.traffic.upgraded++;
     this.#over();
-    const client: Socket = request.socket;
-    response.unfollow();
-    response.detachSocket(client);
-    const ends = { client, upstream: connection.detach(), head: this.#upgradeHead };
-    openTunnel({ ...ends, fromClient: upgradeBytes, fromUpstream: rest }, () => {
+    const { socket, early } = client.detach();
+    const ends = { client: socket, upstream: connection.detach(), head: this.#upgradeHead };
+    openTunnel({ ...ends, fromClient: early, fromUpstream: rest }, () => {
       upstream.endUpgraded();
       service.traffic.upgraded--;
     });
@@ -240,12 +243,12 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   }
 
   #responseLost(): void {
-    const { request, response } = this.#input;
+    const { client, head } = this.#input;
     const replayable =
       !this.#hasReplayed &&
       !this.#hasResponseBytes &&
       this.#retriesLeft > 0 &&
-      idempotentMethods.has(request.method ?? '') &&
+      idempotentMethods.has(head.method) &&
       (this.#body === null || this.#body.isReplayable);
     if (replayable && this.#upstream !== null) {
       this.#hasReplayed = true;
@@ -253,14 +256,14 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
       this.#tryAnother(this.#upstream);
       return;
     }
-    if (!response.headersSent) {
+    if (!client.response.headersSent) {
       this.#refuse('upstreamReset', routerProblems.badResponse);
       return;
     }
     this.#context.failures.upstreamReset++;
     this.#over();
     // Cutting the connection is the only way to say that the response is not complete.
-    response.destroy();
+    client.destroy();
   }
 
   /** Goes to another endpoint, or to the same one again when it is the only one. */
@@ -271,26 +274,25 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
     failed.traffic.retries++;
     this.#upstream = null;
     failed.endRequest();
-    this.#tried.push(failed);
-    if (this.#hasReplayed && service.upstreams.every((upstream) => this.#tried.includes(upstream))) this.#tried = [];
+    this.#tried = [...this.#tried, failed];
+    if (this.#hasReplayed && service.upstreams.every((upstream) => this.#tried.includes(upstream)))
+      this.#tried = noUpstreams;
     this.#attempt(false);
   }
 
   /** The client is gone: nobody waits for the answer. */
   abandon(): void {
     if (this.#isOver) return;
-    this.#connection?.destroy();
-    this.#connection = null;
+    this.#dropConnection();
     this.#over();
   }
 
   /** Called when `deadlineAt` has passed. */
   onDeadline(): void {
-    const { response } = this.#input;
+    const { client } = this.#input;
     switch (this.#deadline) {
       case 'connect':
-        this.#connection?.destroy();
-        this.#connection = null;
+        this.#dropConnection();
         this.#connectLost('connect timeout');
         return;
       case 'continue':
@@ -302,11 +304,11 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
         return;
       case 'clientBody':
         this.#dropConnection();
-        response.shouldKeepAlive = false;
+        client.response.keepAlive = false;
         this.#refuse('badRequest', routerProblems.bodyTimeout);
         return;
       case 'clientRead':
-        response.destroy();
+        client.destroy();
         return;
       case 'none':
     }
@@ -318,24 +320,23 @@ export class Exchange implements ConnectionOwner, ResponseFollower, Timed {
   }
 
   #refuse(failure: keyof FailureCounts, problem: RouterProblem): void {
-    const { response, service, expectContinue } = this.#input;
+    const { client, service, head } = this.#input;
     this.#context.failures[failure]++;
     this.#over();
-    if (response.headersSent) {
-      response.destroy();
+    if (client.response.headersSent) {
+      client.destroy();
       return;
     }
     service.traffic.responses[responseClass(problem.status)]++;
-    if (this.#context.isDraining || expectContinue) response.shouldKeepAlive = false;
-    sendProblem(response, problem);
+    if (client.isLeaving || head.expectContinue) client.response.keepAlive = false;
+    sendProblem(client.response, problem);
   }
 
-  /** Nothing more of it concerns any upstream. What is left of the body is read and dropped, so that the answer arrives. */
+  /** Nothing more of it concerns any upstream. */
   #over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#wait('none', 0);
-    this.#context.active.delete(this);
     this.#input.service.traffic.inFlight--;
     this.#upstream?.endRequest();
     this.#upstream = null;

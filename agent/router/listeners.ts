@@ -6,7 +6,7 @@ const retryMs = 1_000;
 
 export interface ListenersOptions {
   readonly host: string;
-  createServer(listener: number): Front;
+  createFront(listener: number): Front;
   /** `errors` has changed because a retry had another outcome. */
   onErrorsChanged(): void;
 }
@@ -15,6 +15,8 @@ export interface ListenersOptions {
 export class Listeners {
   #options: ListenersOptions;
   #open = new Map<number, Front>();
+  /** Out of the table, with connections whose last request is not answered yet. */
+  #closing = new Set<Front>();
   #failed = new Map<number, string>();
   #retry: NodeJS.Timeout | null = null;
 
@@ -26,16 +28,18 @@ export class Listeners {
     return [...this.#failed].map(([port, code]) => ({ port, code }));
   }
 
-  get servers(): Front[] {
-    return [...this.#open.values()];
+  /** Those that are open, and those that still have connections. */
+  get fronts(): Front[] {
+    for (const front of this.#closing) if (front.isEmpty) this.#closing.delete(front);
+    return [...this.#open.values(), ...this.#closing];
   }
 
   /** Opens what is missing and closes what is no longer wanted; resolves when each port is bound or has failed. */
   async set(ports: readonly number[]): Promise<void> {
-    for (const [port, server] of this.#open) {
+    for (const [port, front] of this.#open) {
       if (ports.includes(port)) continue;
       this.#open.delete(port);
-      closeGently(server);
+      this.#close(front);
     }
     for (const port of this.#failed.keys()) if (!ports.includes(port)) this.#failed.delete(port);
     await Promise.all(ports.filter((port) => !this.#open.has(port)).map((port) => this.#listen(port)));
@@ -45,17 +49,22 @@ export class Listeners {
   close(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
-    for (const server of this.#open.values()) closeGently(server);
+    for (const front of this.#open.values()) this.#close(front);
     this.#open.clear();
     this.#failed.clear();
   }
 
+  #close(front: Front): void {
+    front.close();
+    this.#closing.add(front);
+  }
+
   async #listen(port: number): Promise<void> {
-    const server = this.#options.createServer(port);
+    const front = this.#options.createFront(port);
     try {
-      await listenOn(server, port, this.#options.host);
+      await front.listen(port, this.#options.host);
       this.#failed.delete(port);
-      this.#open.set(port, server);
+      this.#open.set(port, front);
     } catch (error) {
       this.#failed.set(port, (error as NodeJS.ErrnoException).code ?? 'UNKNOWN');
     }
@@ -75,21 +84,4 @@ export class Listeners {
     if (this.#failed.size !== before) this.#options.onErrorsChanged();
     this.#scheduleRetry();
   }
-}
-
-/** Binds the server; rejects with the error of the system when it cannot. */
-export function listenOn(server: Front, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-/** Takes no more connections and ends the idle ones; requests in flight finish. */
-export function closeGently(server: Front): void {
-  server.close();
-  server.closeIdleConnections();
 }

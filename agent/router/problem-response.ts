@@ -1,4 +1,5 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { ClientResponse } from './client-response.ts';
 
 /** Codes of the router's own answers, as in `application/problem+json` elsewhere. */
 export type RouterProblemCode =
@@ -48,39 +49,27 @@ export const routerProblems = {
     code: 'ROUTE_NOT_FOUND',
     detail: 'No service has a route for this host and path.',
   },
-  noConnect: { status: 405, code: 'REQUEST_INVALID', detail: 'CONNECT is not supported.' },
-  badUpgrade: {
-    status: 400,
-    code: 'REQUEST_INVALID',
-    detail: 'The only protocol to upgrade to is websocket, by a GET without a body.',
-  },
-  badRequest: {
-    status: 400,
-    code: 'REQUEST_INVALID',
-    detail: 'The request is not valid HTTP/1.1.',
+  requestHeadTimeout: {
+    status: 408,
+    code: 'REQUEST_TIMEOUT',
+    detail: 'The head of the request did not arrive in time.',
   },
 } satisfies Record<string, RouterProblem>;
 
 /** Answers with a short problem document; the caller has made sure that no head was sent yet. */
-export function sendProblem(response: ServerResponse, problem: RouterProblem): void {
-  const body = problemBody(problem);
-  response.writeHead(problem.status, {
-    'Content-Type': 'application/problem+json',
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
+export function sendProblem(response: ClientResponse, problem: RouterProblem): void {
+  const reason = STATUS_CODES[problem.status] ?? '';
+  const body = Buffer.from(`${JSON.stringify({ type: 'about:blank', title: reason, ...problem })}\n`);
+  response.writeHead({
+    status: problem.status,
+    reason,
+    headers: [
+      ...['Content-Type', 'application/problem+json'],
+      ...['Content-Length', String(body.length)],
+      ...['Cache-Control', 'no-store'],
+    ],
+    hasDate: false,
+    framing: 'length',
   });
   response.end(body);
-}
-
-/** The same answer as bytes for a raw connection, which has to be closed after it. */
-export function problemBytes(problem: RouterProblem): string {
-  const body = problemBody(problem);
-  return (
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json\r\n` +
-    `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`
-  );
-}
-
-function problemBody(problem: RouterProblem): string {
-  return `${JSON.stringify({ type: 'about:blank', title: STATUS_CODES[problem.status], ...problem })}\n`;
 }

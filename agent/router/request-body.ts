@@ -1,11 +1,13 @@
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
 export interface RequestBodyOptions {
   readonly chunked: boolean;
   /** Keep what was sent up to this size, so that it can be sent again; 0 keeps nothing. */
   readonly keepBytes: number;
-  onProgress(): void;
+  /** Lets the body come. */
+  go(): void;
+  /** Holds it back. */
+  hold(): void;
   onSent(): void;
 }
 
@@ -15,20 +17,15 @@ const notATrailer =
 
 /** Carries the body of one request to a worker, no faster than the worker reads, and again from the start if it was kept. */
 export class RequestBody {
-  #request: IncomingMessage;
   #options: RequestBodyOptions;
   #socket: Socket | null = null;
   #kept: Buffer[] | null;
   #keptBytes = 0;
-  #hasEnded = false;
+  #trailers: string[] | null = null;
 
-  constructor(request: IncomingMessage, options: RequestBodyOptions) {
-    this.#request = request;
+  constructor(options: RequestBodyOptions) {
     this.#options = options;
     this.#kept = options.keepBytes > 0 ? [] : null;
-    request.on('data', this.#onData);
-    request.on('end', this.#onEnd);
-    request.pause();
   }
 
   /** Whether `sendTo` may be called once more. */
@@ -40,44 +37,40 @@ export class RequestBody {
   sendTo(socket: Socket): void {
     this.#socket = socket;
     for (const chunk of this.#kept ?? []) this.#write(socket, chunk);
-    if (this.#hasEnded) this.#finish(socket);
-    else this.#request.resume();
+    if (this.#trailers !== null) this.#finish(socket, this.#trailers);
+    else this.#options.go();
   }
 
   /** The connection was lost: nothing is read until the next one. */
   pause(): void {
     this.#socket = null;
-    if (!this.#hasEnded) this.#request.pause();
+    if (this.#trailers === null) this.#options.hold();
   }
 
   /** The connection takes more. */
   resume(): void {
-    if (this.#socket !== null && !this.#hasEnded) this.#request.resume();
+    if (this.#socket !== null && this.#trailers === null) this.#options.go();
   }
 
-  /** Reads what is left and drops it. */
-  discard(): void {
-    this.#socket = null;
-    this.#kept = null;
-    this.#request.off('data', this.#onData);
-    this.#request.off('end', this.#onEnd);
-    if (!this.#hasEnded) this.#request.resume();
-  }
-
-  #onData = (chunk: Buffer): void => {
-    this.#options.onProgress();
+  push(chunk: Buffer): void {
     if (this.#kept !== null) {
       this.#keptBytes += chunk.length;
       if (this.#keptBytes <= this.#options.keepBytes) this.#kept.push(chunk);
       else this.#kept = null;
     }
-    if (this.#socket !== null && !this.#write(this.#socket, chunk)) this.#request.pause();
-  };
+    if (this.#socket !== null && !this.#write(this.#socket, chunk)) this.#options.hold();
+  }
 
-  #onEnd = (): void => {
-    this.#hasEnded = true;
-    if (this.#socket !== null) this.#finish(this.#socket);
-  };
+  end(trailers: string[]): void {
+    this.#trailers = trailers;
+    if (this.#socket !== null) this.#finish(this.#socket, trailers);
+  }
+
+  /** Sends and keeps no more of it. */
+  discard(): void {
+    this.#socket = null;
+    this.#kept = null;
+  }
 
   #write(socket: Socket, chunk: Buffer): boolean {
     if (!this.#options.chunked) return socket.write(chunk);
@@ -89,12 +82,11 @@ export class RequestBody {
     return mayGoOn;
   }
 
-  #finish(socket: Socket): void {
+  #finish(socket: Socket, trailers: readonly string[]): void {
     if (this.#options.chunked) {
-      const raw = this.#request.rawTrailers;
       let text = '0\r\n';
-      for (let i = 0; i < raw.length; i += 2) {
-        if (!notATrailer.test(raw[i]!)) text += `${raw[i]}: ${raw[i + 1]}\r\n`;
+      for (let i = 0; i < trailers.length; i += 2) {
+        if (!notATrailer.test(trailers[i]!)) text += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
       }
       socket.write(`${text}\r\n`, 'latin1');
     }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseListen, type RouterConfig } from './config.ts';
-import type { ExchangeContext, Timed } from './exchange-context.ts';
-import { createFront, type Front } from './front.ts';
-import { closeGently, Listeners, listenOn } from './listeners.ts';
+import type { ExchangeContext } from './exchange-context.ts';
+import { Front } from './front.ts';
+import { Listeners } from './listeners.ts';
 import type { Acknowledgement, EndpointNotice, RouterStats, RouterTable } from './protocol.ts';
 import { ServingTable, sharedListener } from './serving-table.ts';
 import { loadTable, saveTable } from './table-file.ts';
@@ -41,8 +41,6 @@ export class Router {
     this.#log = log;
     this.#context = {
       failures: noFailures(),
-      active: new Set<Timed>(),
-      isDraining: false,
       nowMs: () => performance.now(),
     };
     this.#table = new ServingTable({
@@ -59,10 +57,10 @@ export class Router {
     };
     this.#listeners = new Listeners({
       host: parseListen(config.listen).host,
-      createServer: (listener) => createFront(front, listener),
+      createFront: (listener) => new Front(front, listener),
       onErrorsChanged: () => this.#ackSoon(),
     });
-    this.#shared = createFront(front, sharedListener);
+    this.#shared = new Front(front, sharedListener);
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs);
   }
 
@@ -72,8 +70,11 @@ export class Router {
 
   /** Port of the shared listener once it is open; differs from the configured one only when that is 0. */
   get port(): number {
-    const address = this.#shared.address();
-    return address !== null && typeof address === 'object' ? address.port : 0;
+    return this.#shared.port;
+  }
+
+  get #fronts(): Front[] {
+    return [this.#shared, ...this.#listeners.fronts];
   }
 
   /** Serves the last known table, then opens the shared listener; rejects when its port cannot be bound. */
@@ -84,7 +85,7 @@ export class Router {
       this.#table.apply(table);
       await this.#listeners.set(this.#table.ports);
     }
-    await listenOn(this.#shared, port, host);
+    await this.#shared.listen(port, host);
     this.#log('router.started', { port: this.port, epoch: this.#table.epoch });
   }
 
@@ -121,7 +122,7 @@ export class Router {
   }
 
   async stats(): Promise<RouterStats> {
-    const counts = await Promise.all([this.#shared, ...this.#listeners.servers].map(countConnections));
+    const counts = await Promise.all(this.#fronts.map((front) => front.countConnections()));
     return {
       epoch: this.#table.epoch,
       connections: counts.reduce((sum, count) => sum + count, 0),
@@ -132,21 +133,21 @@ export class Router {
 
   /** Takes no more connections, lets requests in flight end (at most `drainTimeoutMs`), then closes what is left. */
   async close(): Promise<void> {
-    this.#context.isDraining = true;
-    const servers = [this.#shared, ...this.#listeners.servers];
+    const fronts = this.#fronts;
     this.#listeners.close();
-    closeGently(this.#shared);
+    this.#shared.close();
     const deadline = performance.now() + this.#config.drainTimeoutMs;
-    while (this.#context.active.size > 0 && performance.now() < deadline) await sleep(drainPollMs);
+    while (fronts.some((front) => front.isBusy) && performance.now() < deadline) await sleep(drainPollMs);
     clearInterval(this.#sweeper);
-    for (const server of servers) server.closeAllConnections();
+    const isCut = fronts.some((front) => front.isBusy);
+    for (const front of fronts) front.destroyConnections();
     this.#table.closeIdle();
-    this.#log('router.stopped', { abandoned: this.#context.active.size });
+    this.#log('router.stopped', { isDrained: !isCut });
   }
 
   #sweep(): void {
     const nowMs = performance.now();
-    for (const exchange of this.#context.active) if (exchange.deadlineAt <= nowMs) exchange.onDeadline();
+    for (const front of this.#fronts) front.sweep(nowMs);
     this.#table.closeExpired(nowMs);
   }
 
@@ -170,10 +171,4 @@ export class Router {
     const ack = this.acknowledgement();
     for (const subscriber of this.#subscribers) subscriber.onAck(ack);
   }
-}
-
-function countConnections(server: Front): Promise<number> {
-  return new Promise((resolve) => {
-    server.getConnections((error, count) => resolve(error ? 0 : count));
-  });
 }

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { fieldLines } from './field-lines.ts';
 import type { ResponseHead } from './response-head.ts';
 
 export interface TunnelEnds {
@@ -18,9 +19,7 @@ export interface TunnelEnds {
  */
 export function openTunnel(ends: TunnelEnds, onClosed: () => void): void {
   const { client, upstream, head } = ends;
-  let text = `HTTP/1.1 101 ${head.reason}\r\nConnection: Upgrade\r\n`;
-  for (let i = 0; i < head.headers.length; i += 2) text += `${head.headers[i]}: ${head.headers[i + 1]}\r\n`;
-  client.write(`${text}\r\n`, 'latin1');
+  client.write(`HTTP/1.1 101 ${head.reason}\r\nConnection: Upgrade\r\n${fieldLines(head.headers)}\r\n`, 'latin1');
   if (ends.fromUpstream.length > 0) client.write(ends.fromUpstream);
   if (ends.fromClient.length > 0) upstream.write(ends.fromClient);
 

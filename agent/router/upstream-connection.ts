@@ -1,6 +1,7 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { ResponseParser, type ResponseSink } from './response-parser.ts';
 import type { Upstream } from './upstream.ts';
+import { UpstreamSocket } from './upstream-socket.ts';
 
 /**
  * Idle connections are closed by us before the worker closes them: Node's servers do after 5 s, and a request that
@@ -38,7 +39,7 @@ export class UpstreamConnection {
     this.#upstream = upstream;
     this.owner = owner;
     const { address, port } = upstream.endpoint;
-    this.socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true });
+    this.socket = new UpstreamSocket({ allowHalfOpen: true }).setNoDelay(true).connect({ host: address, port });
     this.socket.on('connect', () => {
       this.isConnected = true;
       upstream.markUp();
