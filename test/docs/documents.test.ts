@@ -7,7 +7,7 @@ import { buildProgram } from '../../cli/build-program.ts';
 import { commands } from '../../cli/command-table.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { parseEcosystem } from '../../shared/contracts/ecosystem.ts';
-import { root } from '../architecture/source-tree.ts';
+import { readTree, root } from '../architecture/source-tree.ts';
 import { readCommands, readDocument } from './read-document.ts';
 
 const files = [...globSync('*.md', { cwd: root }), ...globSync('{docs,deploy,examples}/**/*.md', { cwd: root })].sort();
@@ -16,6 +16,9 @@ const [english, chinese] = [readDocument('README.md'), readDocument('README.zh-C
 
 /** Commands that are named because they are not there yet. */
 const notYet = ['preflight'];
+
+/** Names that stand for any file of their kind. */
+const patterns = ['shared/redis/scripts/verb-noun.lua'];
 
 /** Parses a command line as the CLI does, and runs nothing. */
 async function parse(words: readonly string[]): Promise<string | null> {
@@ -85,6 +88,27 @@ test('every link leads to a file, and every fragment to a heading', () => {
     }),
   );
   assert.deepEqual(broken, []);
+});
+
+test('every file of the tree that a document names is there', () => {
+  const paths = readTree().map(({ path: file }) => file);
+  const gone = documents.flatMap(({ file, inline }) =>
+    inline
+      .filter((text) => !patterns.includes(text))
+      .filter(
+        (text) =>
+          /^[\w/.-]+\.(ts|lua|cjs|mjs)$/.test(text) ||
+          /^(agent|cli|controller|scripts|sdk|shared|test)\/[\w/-]+\/?$/.test(text),
+      )
+      .filter(
+        (text) =>
+          !paths.some(
+            (known) => known === text || known.endsWith(`/${text}`) || known.startsWith(`${text.replace(/\/$/, '')}/`),
+          ),
+      )
+      .map((text) => `${file}: ${text}`),
+  );
+  assert.deepEqual(gone, []);
 });
 
 test('the ecosystem files that documents show can be deployed as they are', () => {
