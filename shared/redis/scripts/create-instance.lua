@@ -26,7 +26,10 @@ if not nodeText or not serviceText or cjson.decode(serviceText).deleted then ret
 
 local holder = redis.call('HGET', slots, slotAndTarget)
 local holderText = holder and redis.call('HGET', instances, holder)
-if holderText and cjson.decode(holderText).desired == 'run' then
+-- What runs on a draining node is replaced before it leaves, so that slot has two for a while.
+local homeText = holderText and redis.call('HGET', nodes, cjson.decode(holderText).nodeId)
+local leaves = homeText and cjson.decode(homeText).eligibility == 'draining'
+if holderText and not leaves and cjson.decode(holderText).desired == 'run' then
   local state = cjson.decode(redis.call('HGET', statuses, holder)).state
   if state ~= 'stopped' and state ~= 'failed' and state ~= 'lost' then return 0 end
 end

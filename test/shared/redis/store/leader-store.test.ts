@@ -80,6 +80,15 @@ test('a slot that has an instance of the target to run gets no second one', asyn
   assert.equal(await apply(fixture, create('i3', 'web')), true);
 });
 
+test('a slot on a draining node gets its replacement before its instance leaves', async (t) => {
+  const fixture = await withInstance(t);
+  await join(fixture, node('b'));
+  assert.equal(await apply(fixture, create('i2', 'web', { nodeId: 'node-b' })), false);
+  await fixture.store.nodes.update('node-a', { eligibility: 'draining' }, 'user:admin');
+  assert.equal(await apply(fixture, create('i2', 'web', { nodeId: 'node-b' })), true);
+  assert.equal(await apply(fixture, create('i3', 'web', { nodeId: 'node-b' })), false);
+});
+
 test('no instance is made on an unknown node, or for a service that is gone or being deleted', async (t) => {
   const fixture = await withInstance(t);
   assert.equal(await apply(fixture, create('i2', 'web', { slot: 1, nodeId: 'node-z' })), false);
