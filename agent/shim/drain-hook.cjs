@@ -16,6 +16,8 @@ const REPORT_INTERVAL_MS = 50;
 const servers = new Set();
 /** The response that each HTTP socket is busy with. */
 const inFlight = new Map();
+/** Every connection accepted, because a server tells only how many it has. */
+const sockets = new Set();
 const watched = new WeakSet();
 let draining = false;
 
@@ -55,6 +57,13 @@ function closeToNewConnections(server) {
   };
 }
 
+/** Connections that have left HTTP. Node takes the parser from them; one of any other protocol has never had one. */
+function countUpgraded() {
+  let upgraded = 0;
+  for (const socket of sockets) if (socket.parser === null) upgraded += 1;
+  return upgraded;
+}
+
 function drain(send) {
   if (draining) return;
   draining = true;
@@ -65,7 +74,8 @@ function drain(send) {
     let connections = 0;
     let waiting = servers.size;
     const done = () => {
-      const drained = connections === 0 && inFlight.size === 0;
+      // A WebSocket never ends by itself: it is told to by the service when that is stopped.
+      const drained = connections <= countUpgraded() && inFlight.size === 0;
       const message = { cmd: COMMAND, type: 'draining', inFlight: inFlight.size, connections, drained };
       const text = JSON.stringify(message);
       if (text !== reported) send(message);
@@ -93,6 +103,10 @@ if (isMainThread && process.send) {
   };
   subscribe('http.server.request.start', onRequest);
   subscribe('http.server.response.finish', onResponse);
+  subscribe('net.server.socket', ({ socket }) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => {
     servers.add(server);
     server.once('close', () => {

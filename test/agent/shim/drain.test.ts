@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Agent, get, type IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -70,6 +71,25 @@ test('an idle keep-alive connection is not cut: the request that comes on it is 
   });
   assert.equal((await request(port, '/', keepAlive)).headers.connection, 'close');
   await shim.reaches('i-1', 'exited');
+});
+
+test('a WebSocket does not hold a drain up: only its worker can end it, once it is stopped', async (t) => {
+  const { shim, port } = await readyWorker(t, { script: 'upgrades-connections.mjs' });
+  const plain = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => plain.destroy());
+  await request(port, '/', plain);
+  const upgraded = await upgrade(port);
+  t.after(() => upgraded.destroy());
+  await shim.client.request({ type: 'drain', id: 'i-1' });
+  const waiting = await eventually(async () => {
+    const worker = await shim.worker('i-1');
+    assert.equal(worker.connections, 2);
+    return worker;
+  });
+  assert.equal(waiting.drained, false, 'a request may be on the wire of the other connection');
+  plain.destroy();
+  await eventually(async () => (await shim.worker('i-1')).drained);
+  assert.equal(upgraded.destroyed, false);
 });
 
 test('a service sees none of this: its listeners, its entry file and its own close work as without us', async (t) => {
@@ -156,6 +176,14 @@ function startLoad(port: number) {
       await Promise.all(clients);
     },
   };
+}
+
+function upgrade(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    get({ host: '127.0.0.1', port, headers: { connection: 'Upgrade', upgrade: 'websocket' } })
+      .on('upgrade', (_response, socket) => resolve(socket as Socket))
+      .on('error', reject);
+  });
 }
 
 function request(port: number, path: string, agent: Agent): Promise<IncomingMessage & { body: string }> {
