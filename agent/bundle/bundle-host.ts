@@ -94,10 +94,13 @@ export class BundleHost {
 
   /** @throws when the bundle has no connection, or as the shim refuses. */
   async request(key: string, request: Exclude<ShimRequest, { type: 'hello' }>): Promise<void> {
-    const client = this.#bundles.get(key)?.client ?? null;
-    if (client === null) throw new Error(`The shim of ${key} is not connected`);
+    const hosted = this.#bundles.get(key);
+    const client = hosted?.client ?? null;
+    if (hosted === undefined || client === null) throw new Error(`The shim of ${key} is not connected`);
     await client.request(request);
-    if (request.type === 'forget') this.#bundles.get(key)?.workers.delete(request.id);
+    if (request.type === 'forget') hosted.workers.delete(request.id);
+    // It ends now: nothing more may be asked of it, and only its end says that it is gone.
+    if (request.type === 'shutdown' && hosted.client === client) hosted.state = 'connecting';
   }
 
   /** Ends, by identity, what a dead shim has left. */
