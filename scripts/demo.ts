@@ -17,6 +17,9 @@ import {
   redisLost,
   rollingDeploys,
 } from './story/scenes.ts';
+import { redisLost } from './story/store-scenes.ts';
+import { stubbornTree } from './story/stubborn-tree.ts';
+import { wrongInputs } from './story/wrong-input.ts';
 
 /**
  * `npm run demo`: a cluster of three hosts, load all the time, and everything that usually goes wrong. Ends by itself;
@@ -28,7 +31,7 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
 tell(
-  'Drover demo: two controllers, three hosts, one router, one service of six instances. It takes about two minutes.\n',
+  'Drover demo: two controllers, three hosts, one router, one service of six instances. It takes about five minutes.\n',
 );
 const cluster = await startLocalCluster({
   directory,
@@ -48,13 +51,20 @@ try {
 
   const load = startMixedLoad({ url });
   const stage: Stage = { cluster, load, workshop, url, tell };
+  const versions = Array.from({ length: 20 }, (_, index) => `v${index + 2}`);
   const scenes: [string, Scene][] = [
-    ['Rolling deploy to v2', rollingDeploys(['v2'], port)],
-    ['A v3 that crashes at start', brokenDeploy('v3', 'crashes at start', port, 'v2')],
+    ['Twenty rolling deploys in a row, v2 to v21', rollingDeploys(versions, port)],
+    ['A v22 that crashes at start', brokenDeploy('v22', 'crashes at start', port, 'v21')],
+    ['A v23 that never gets ready', brokenDeploy('v23', 'never gets ready', port, 'v21')],
+    ['A v24 that turns unhealthy after it was ready', brokenDeploy('v24', 'turns unhealthy', port, 'v21')],
     ['An agent is killed (kill -9)', agentKilled(0)],
-    ['The leader is killed in the middle of a deploy', leaderLost('v4', port, 'SIGKILL')],
-    ['Redis is frozen for 10 s', redisLost('pause', 10_000)],
+    ['The leader is killed in the middle of a deploy', leaderLost('v25', port, 'SIGKILL')],
+    ['The leader is frozen in the middle of a deploy', leaderLost('v26', port, 'SIGSTOP')],
     ['A host is killed, all its processes at once', hostKilled(2)],
+    ['Redis is frozen for 30 s', redisLost('pause', 30_000)],
+    ['Redis is killed (kill -9) and started again', redisLost('kill', 3_000)],
+    ['Wrong input', wrongInputs(port)],
+    ['A worker that ignores SIGINT and has children', stubbornTree],
   ];
   for (const [name, scene] of scenes) {
     if (interrupted.signal.aborted) break;

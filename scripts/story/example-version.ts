@@ -68,7 +68,7 @@ export async function writeExample(
     kill_timeout: 5_000,
     env: { APP_VERSION: version },
     health: { path: '/health', interval: 500, timeout: 2_000, failures: 2 },
-    update: { monitorMs: 3_000 },
+    update: { monitorMs: defect === 'none' ? 1_000 : 3_000 },
     route: { port },
   };
   await writeFile(file, `${JSON.stringify({ apps: [app] }, null, 2)}\n`);

@@ -1,15 +1,13 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Instance } from '../../shared/contracts/entities.ts';
-import { identify, processesOf, readAdoption, workerPids } from '../cluster/host-processes.ts';
+import { identify, processesOf, readAdoption } from '../cluster/host-processes.ts';
 import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
 import { type Defect, type ExampleVersion, writeExample } from './example-version.ts';
+import { checkNoFailures, describeFailures, pidsOn, sameSet, service } from './judge.ts';
 import type { Scene, Stage } from './scene.ts';
-
-const service = 'hello';
 
 /** Deploys a version with the command that users type; returns how it ended. */
 export async function deploy(
@@ -214,64 +212,6 @@ export function hostKilled(index: number): Scene {
   };
 }
 
-/** Redis is away for a while (stopped, as a long freeze), or killed and started again. */
-export function redisLost(how: 'pause' | 'kill', forMs: number): Scene {
-  return async (stage, check) => {
-    const { cluster } = stage;
-    const failedBefore = stage.load.failed();
-    const before = await allPids(cluster);
-    const servicesBefore = JSON.stringify(
-      (await cluster.client.listServices({})).map(({ name, target, scale }) => ({ name, target, scale })),
-    );
-    const pid = cluster.redis.pid as number;
-    if (how === 'pause') process.kill(pid, 'SIGSTOP');
-    else await cluster.redis.kill();
-    await sleep(forMs);
-    const during = await workerPids(cluster);
-    check(
-      'no worker stops while Redis is away',
-      before.every((one) => during.includes(one)),
-      `${before.length} workers, ${(forMs / 1_000).toFixed(0)} s`,
-    );
-    if (how === 'pause') process.kill(pid, 'SIGCONT');
-    else await cluster.redis.start();
-    const backMs = performance.now();
-    await waitUntil('the cluster to act again', async () => {
-      const { leader } = await cluster.client.getCluster({});
-      const nodes = await cluster.client.listNodes({});
-      return leader !== null && nodes.every(({ state }) => state === 'ready');
-    });
-    check('everything resumes by itself', true, `${((performance.now() - backMs) / 1_000).toFixed(1)} s`);
-    await sleep(5_000);
-    check(
-      'no mass move afterwards: the same workers',
-      sameSet(before, await allPids(cluster)),
-      `${before.length} workers`,
-    );
-    const servicesAfter = JSON.stringify(
-      (await cluster.client.listServices({})).map(({ name, target, scale }) => ({ name, target, scale })),
-    );
-    check('nothing acknowledged is lost', servicesBefore === servicesAfter, servicesAfter.slice(0, 120));
-    checkNoFailures(stage, failedBefore, check);
-  };
-}
-
-function checkNoFailures(
-  stage: Stage,
-  before: number,
-  check: (promise: string, kept: boolean, measured: string) => void,
-): void {
-  const failed = stage.load.failed() - before;
-  check('0 failed requests', failed === 0, `${failed} failed${failed === 0 ? '' : describeFailures(stage)}`);
-}
-
-function describeFailures({ load }: Stage): string {
-  const all = Object.entries(load.figures()).flatMap(([kind, { failures }]) =>
-    failures.map((failure) => `${kind}: ${failure}`),
-  );
-  return all.length === 0 ? '' : ` (${all.slice(-3).join('; ')})`;
-}
-
 function lastLineOf(defect: Defect): string {
   return {
     'crashes at start': 'DATABASE_URL is not set',
@@ -325,20 +265,4 @@ function electedAt(events: Awaited<ReturnType<typeof collectEvents>>, term: numb
   return (
     events.find(({ type, data }) => type === 'leader.elected' && data.term === term)?.at ?? Number.POSITIVE_INFINITY
   );
-}
-
-const live = ({ status }: Instance) => status.state === 'running' && status.pid !== null;
-
-async function pidsOn({ client }: LocalCluster, agent: LocalAgent): Promise<number[]> {
-  return (await client.listInstances({ query: { node: agent.name } }))
-    .filter(live)
-    .map(({ status }) => status.pid as number);
-}
-
-async function allPids({ client }: LocalCluster): Promise<number[]> {
-  return (await client.listInstances({ query: {} })).filter(live).map(({ status }) => status.pid as number);
-}
-
-function sameSet(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((one) => b.includes(one));
 }

@@ -1,5 +1,5 @@
 import { test } from 'node:test';
-import { redisLost } from '../../scripts/story/scenes.ts';
+import { redisLost } from '../../scripts/story/store-scenes.ts';
 import { assertKept, openStage } from './open-stage.ts';
 
 test('Redis is lost under load', async (t) => {
