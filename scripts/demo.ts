@@ -14,7 +14,6 @@ import {
   deploy,
   hostKilled,
   leaderLost,
-  redisLost,
   rollingDeploys,
 } from './story/scenes.ts';
 import { redisLost } from './story/store-scenes.ts';
