@@ -2,6 +2,7 @@ import type { Plan } from '../shared/contracts/agent-session.ts';
 import { DroverError } from '../shared/contracts/drover-error.ts';
 import type { NodeFacts } from '../shared/contracts/entities.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { keepHeapSmall } from '../shared/runtime/keep-heap-small.ts';
 import type { Logger } from '../shared/runtime/logger.ts';
 import { createLoop, type Loop } from '../shared/runtime/loop.ts';
 import { ArtifactStore } from './artifact/artifact-store.ts';
@@ -24,6 +25,7 @@ import { RouterLink } from './routing/router-link.ts';
 import { Contact } from './session/contact.ts';
 import { Reporter } from './session/reporter.ts';
 import { Session } from './session/session.ts';
+import { precompileShim } from './shim/precompile.ts';
 
 /** Nothing tells of the passing of time: cut off for too long, unhealthy for too long, a failed step to be tried again. */
 const lookIntervalMs = 1_000;
@@ -56,6 +58,7 @@ export class Agent {
   #router: RouterLink | null = null;
   #session: Session | null = null;
   #adoptedAtMs = Number.POSITIVE_INFINITY;
+  #precompiling: Promise<void> | null = null;
   #prunedVersion = -1;
 
   constructor(deps: AgentDeps) {
@@ -109,6 +112,8 @@ export class Agent {
       await this.#bundles.adopt();
       this.#adoptedAtMs = this.#clock.monotonicMs();
       this.#start();
+      this.#precompiling = precompileShim(this.#deps.paths.compileCache, this.#closing.signal);
+      keepHeapSmall();
       logger.info('the agent runs', { nodeId: this.#deps.identity.nodeId, workers: this.#usagePids() });
       return await this.#ended.promise;
     } finally {
@@ -159,6 +164,7 @@ export class Agent {
 
   async #close(): Promise<void> {
     this.#closing.abort();
+    await this.#precompiling;
     await this.#session?.close();
     await this.#loop?.close();
     await this.#reporter?.close();

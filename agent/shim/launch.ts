@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { isAlive } from '../process/process-identity.ts';
 import { bundlePaths, readJsonFile, writeJsonFile } from './bundle-files.ts';
 import { type ConnectOptions, connectShim, type ShimClient } from './client.ts';
+import { SHIM_NODE_FLAGS, shimEnvironment } from './program.ts';
 import type { Bundle, ShimRecord } from './protocol.ts';
 
 const MAIN_PATH = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -20,13 +21,9 @@ const MAX_SOCKET_PATH_BYTES = 107;
 /** A log that has grown past this starts over at the next launch; it only holds problems of the shim itself. */
 const MAX_SHIM_LOG_BYTES = 1024 * 1024;
 
-/** Small generations of the heap: a shim allocates little, and stays near 10 MB instead of growing to the defaults. */
-const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=256'];
-
 export interface LaunchOptions extends Omit<ConnectOptions, 'socketPath'> {
   readonly directory: string;
   readonly bundle: Bundle;
-  /** Kept over launches: a shim that finds its code compiled there has half the memory of one that does not. */
   readonly compileCacheDirectory: string;
   /** The Node that runs the shim and its `interpreter: 'node'` workers. Default: the caller's. */
   readonly nodePath?: string;
@@ -68,10 +65,9 @@ function spawnShim(options: LaunchOptions, logPath: string): ChildProcess {
   const isTooLong = (statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > MAX_SHIM_LOG_BYTES;
   const log = openSync(logPath, isTooLong ? 'w' : 'a', 0o600);
   try {
-    const shim = spawn(options.nodePath ?? process.execPath, [...NODE_FLAGS, MAIN_PATH, options.directory], {
+    const shim = spawn(options.nodePath ?? process.execPath, [...SHIM_NODE_FLAGS, MAIN_PATH, options.directory], {
       cwd: '/',
-      // Nothing of the agent's environment: it may hold secrets, and cluster workers would get it.
-      env: { NODE_COMPILE_CACHE: options.compileCacheDirectory },
+      env: shimEnvironment(options.compileCacheDirectory),
       detached: true,
       stdio: ['ignore', log, log],
     });

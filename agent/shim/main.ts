@@ -5,6 +5,8 @@
  */
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { COMPILE_ONLY } from './program.ts';
 import { startShim } from './shim.ts';
 
 function report(error: unknown): void {
@@ -23,6 +25,7 @@ process.on('unhandledRejection', report);
 const [directory] = process.argv.slice(2);
 try {
   if (directory === undefined) throw new Error('usage: main.ts <bundle directory>');
+  if (directory === COMPILE_ONLY) process.exit(0);
   const hookPath = fileURLToPath(new URL('./drain-hook.cjs', import.meta.url));
   const shim = await startShim({
     directory,
@@ -32,6 +35,8 @@ try {
   });
   // Now, because a shim may run for months and end by a power failure: the next one shall not have to compile again.
   flushCompileCache();
+  // From here on it waits: a collection shall give memory back. Not from the start, where V8 would refuse the code that Node brings.
+  setFlagsFromString('--optimize-for-size');
   process.on('SIGTERM', () => void shim.stop());
   process.on('SIGINT', () => void shim.stop());
 } catch (error) {

@@ -71,8 +71,9 @@ export const controllerStart = defineCommand({
         'warning --redis-url shows its password in the process list; use --redis-url-file or DROVER_REDIS_URL',
       );
     }
-    const [{ startController }, { createLogger }] = await Promise.all([
+    const [{ startController }, { keepHeapSmall }, { createLogger }] = await Promise.all([
       import('../../controller/run-controller.ts'),
+      import('../../shared/runtime/keep-heap-small.ts'),
       import('../../shared/runtime/logger.ts'),
     ]);
     const controller = await startController(
@@ -86,6 +87,7 @@ export const controllerStart = defineCommand({
       },
       { logger: createLogger({ stream: stderr }), signal },
     );
+    keepHeapSmall();
     await untilAborted(signal);
     await controller.close();
     return 0;
