@@ -7,8 +7,13 @@ const maxLineBytes = 4 * 1024;
 const maxExtensionBytes = 16 * 1024;
 const maxTrailerBytes = 16 * 1024;
 
-/** At most 13 digits, so that every size is an exact integer. */
-const sizeLine = /^([0-9A-Fa-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/;
+const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
+const quoted = '"(?:[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\t\\x20-\\x7e])*"';
+/**
+ * A size of at most 13 digits, so that it is an exact integer, and extensions by the letter of RFC 9112, 7.1.1, without the
+ * blanks that it calls bad.
+ */
+const sizeLine = new RegExp(`^([0-9A-Fa-f]{1,13})(?:;${token}(?:=(?:${token}|${quoted}))?)*$`);
 
 const noBytes = Buffer.alloc(0);
 const lineFeed = 10;
