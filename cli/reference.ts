@@ -1,8 +1,10 @@
 import { optionsOf } from './build-program.ts';
 import type { CommandDefinition, OptionDefinition } from './command.ts';
-import { commands } from './command-table.ts';
+import { loadCommands } from './command-table.ts';
 import { exitCodes } from './exit-codes.ts';
 import { globalOptions } from './global-options.ts';
+
+const commands = await loadCommands();
 
 /** The reference page of the command line, made from the table of commands. */
 export function renderCliReference(): string {

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander';
 import packageFile from '../package.json' with { type: 'json' };
 import { DroverError } from '../shared/contracts/drover-error.ts';
 import { buildProgram } from './build-program.ts';
-import { commands } from './command-table.ts';
+import { loadCommandsFor } from './command-table.ts';
 import { createContext, type Surroundings } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { asDroverError, printError } from './render/error.ts';
@@ -15,7 +15,7 @@ export async function runCli(words: readonly string[], surroundings: Surrounding
   let output = createOutput(stdout, stderr, { json: words.includes('--json'), color: false });
   const program = buildProgram({
     version: packageFile.version,
-    commands,
+    commands: await loadCommandsFor(words),
     print: (text) => void stdout.write(text),
     async onCommand({ definition, args, options, globals }) {
       const context = createContext(surroundings, globals);

@@ -1,7 +1,9 @@
-import { commands } from '../../cli/command-table.ts';
+import { loadCommands } from '../../cli/command-table.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { errorRegistry } from '../../shared/contracts/error-code.ts';
 import { code, renderTable } from './markdown.ts';
+
+const commands = await loadCommands();
 
 /** Which codes a script may see, from which commands, and for which errors. */
 export function renderExitCodes(): string[] {

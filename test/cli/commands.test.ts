@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { commands } from '../../cli/command-table.ts';
+import { loadCommands, loadCommandsFor } from '../../cli/command-table.ts';
 import { saveCluster } from '../../cli/connection/config-file.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { renderCliReference } from '../../cli/reference.ts';
@@ -20,6 +20,7 @@ import {
 } from '../support/sample-entities.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 
+const commands = await loadCommands();
 const accepted = { service: 'hello', revision: 1, deploymentId: 'deployment-1' };
 const joinToken = {
   id: 'k3v9x2ab',
@@ -223,6 +224,19 @@ test('an unhealthy instance and a rollout under way are told by the status of a 
   for (const [service, said] of states) {
     fake.handlers.listServices = () => [service];
     assert.match((await runCliHere(t, ['ls'], { urls: [fake.url] })).stdout, said);
+  }
+});
+
+test('each command is found by its name alone, and is then the only one that is loaded', async () => {
+  for (const { name } of commands) {
+    const loaded = await loadCommandsFor([...name.split(' '), '--help']);
+    assert.deepEqual(
+      loaded.map((command) => command.name),
+      [name],
+    );
+  }
+  for (const words of [[], ['--help'], ['node'], ['constructor'], ['--url', 'ls', 'describe'], ['lst']]) {
+    assert.equal((await loadCommandsFor(words)).length, commands.length, words.join(' '));
   }
 });
 

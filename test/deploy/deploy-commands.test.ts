@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { commands as cliCommands } from '../../cli/command-table.ts';
+import { loadCommands } from '../../cli/command-table.ts';
 import { readDeployCommands } from './deploy-commands.ts';
 
 const commands = readDeployCommands();
+const cliCommands = await loadCommands();
 
 for (const { source, argv } of commands) {
   test(`the CLI has the command and the options of ${source}`, () => {

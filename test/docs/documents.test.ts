@@ -4,12 +4,13 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { buildProgram } from '../../cli/build-program.ts';
-import { commands } from '../../cli/command-table.ts';
+import { loadCommands } from '../../cli/command-table.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { parseEcosystem } from '../../shared/contracts/ecosystem.ts';
 import { readTree, root } from '../architecture/source-tree.ts';
 import { readCommands, readDocument } from './read-document.ts';
 
+const commands = await loadCommands();
 const files = [...globSync('*.md', { cwd: root }), ...globSync('{docs,deploy,examples}/**/*.md', { cwd: root })].sort();
 const documents = files.map(readDocument);
 const [english, chinese] = [readDocument('README.md'), readDocument('README.zh-CN.md')];
