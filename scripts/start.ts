@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { claimDirectory } from './cluster/claim-directory.ts';
-import { startLocalCluster } from './cluster/local-cluster.ts';
+import { type LocalCluster, startLocalCluster } from './cluster/local-cluster.ts';
 import { runDrover } from './cluster/run-drover.ts';
 
 /**
@@ -14,40 +15,56 @@ const directory = join(root, '.drover', 'local');
 const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
 
-const release = await claimDirectory(directory);
-tell('Starting Drover on this machine: Redis, two controllers, three hosts, a router.\n');
-const cluster = await startLocalCluster({
-  directory,
-  controllers: 2,
-  agents: 3,
-  routers: ['127.0.0.1:8080'],
-  firstControllerPort: 7700,
-  firstNodePort: 21_000,
-  signal: stopped.signal,
-  ...(process.env.DROVER_REDIS_URL === undefined ? {} : { redisUrl: process.env.DROVER_REDIS_URL }),
-  onProgress: (line) => tell(`  ${line}`),
-});
 try {
-  tell('\nDeploying examples/hello …');
-  const deployed = await runDrover(['deploy', 'examples/hello', '--yes'], {
-    cwd: root,
-    env: cluster.env,
-    onLine: (line) => tell(`  ${line}`),
-  });
-  if (deployed.code !== 0) process.exitCode = deployed.code ?? 1;
-  const table = await runDrover(['ls', '--instances'], { env: cluster.env });
-  tell(`\n${table.stdout}`);
-  tell(summary(cluster.urls, cluster.env));
-  await new Promise<void>((resolve) => {
-    if (stopped.signal.aborted) resolve();
-    else stopped.signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  tell('\nStopping everything that was started here …');
-} finally {
-  await cluster.close();
-  await release();
+  const release = await claimDirectory(directory);
+  try {
+    await run();
+  } finally {
+    await release();
+  }
+} catch (error) {
+  if (!stopped.signal.aborted) {
+    process.stderr.write(`\nnpm start cannot go on: ${(error as Error).message}\n`);
+    process.exitCode = 1;
+  }
 }
-tell('Stopped.');
+if (stopped.signal.aborted) tell('Stopped.');
+
+async function run(): Promise<void> {
+  tell('Starting Drover on this machine: Redis, two controllers, three hosts, a router. Ctrl-C stops it.\n');
+  const cluster = await startLocalCluster({
+    directory,
+    controllers: 2,
+    agents: 3,
+    routers: ['127.0.0.1:8080'],
+    firstControllerPort: 7700,
+    firstNodePort: 21_000,
+    signal: stopped.signal,
+    ...(process.env.DROVER_REDIS_URL === undefined ? {} : { redisUrl: process.env.DROVER_REDIS_URL }),
+    onProgress: (line) => tell(`  ${line}`),
+  });
+  try {
+    tell('\nDeploying examples/hello …');
+    const deployed = await runDrover(['deploy', 'examples/hello', '--yes'], {
+      cwd: root,
+      env: cluster.env,
+      onLine: (line) => tell(`  ${line}`),
+    });
+    if (deployed.code !== 0 && !stopped.signal.aborted)
+      throw new Error(`examples/hello could not be deployed (exit code ${deployed.code})`);
+    if (!stopped.signal.aborted) await showAndWait(cluster);
+    tell('\nStopping everything that was started here …');
+  } finally {
+    await cluster.close();
+  }
+}
+
+async function showAndWait({ env, urls }: LocalCluster): Promise<void> {
+  const table = await runDrover(['ls', '--instances'], { env });
+  tell(`\n${table.stdout}`);
+  tell(summary(urls, env));
+  if (!stopped.signal.aborted) await once(stopped.signal, 'abort');
+}
 
 function summary(urls: readonly string[], env: Record<string, string>): string {
   const exports = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`);

@@ -94,6 +94,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     for (let index = 0; index < options.controllers; index += 1) {
       const port = options.firstControllerPort === undefined ? await freePort() : options.firstControllerPort + index;
       const name = `controller-${index + 1}`;
+      options.signal?.throwIfAborted();
       onProgress(`${name} on https://127.0.0.1:${port}`);
       const controller = createController({ name, port, directory, clusterKeyFile, options, redisUrl: redis.url });
       closers.push(() => controller.process?.stop() ?? Promise.resolve());
@@ -145,9 +146,13 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
       return agent;
     };
     for (let index = 0; index < options.agents; index += 1) await addAgent();
-    await waitUntil(`${options.agents} nodes ready`, async () => {
-      const nodes = await client.listNodes({});
-      return nodes.filter(({ state }) => state === 'ready').length >= options.agents;
+    const expectedRouters = routers.filter((router) => router !== null).length;
+    await waitUntil(`${options.agents} nodes ready, ${expectedRouters} with a router`, async () => {
+      if (options.signal?.aborted) throw new Hopeless('stopped');
+      const [nodes, { routers: running }] = await Promise.all([client.listNodes({}), client.getCluster({})]);
+      return (
+        nodes.filter(({ state }) => state === 'ready').length >= options.agents && running.length >= expectedRouters
+      );
     }).catch(async (error: Error) => {
       const logs = await Promise.all(
         agents.map(async ({ name, logFile }) => `--- ${name}\n${await lastLines(logFile, 10)}`),
