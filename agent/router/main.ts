@@ -5,14 +5,13 @@ import { readRouterConfig } from './config.ts';
 import { serveControl } from './control-server.ts';
 import { routerProtocolVersion } from './protocol.ts';
 import { Router } from './router.ts';
+import { openRouterLog } from './router-log.ts';
 
 const configPath = process.argv[2];
 if (configPath === undefined) throw new Error('usage: main.ts <router configuration file>');
 const config = readRouterConfig(configPath);
 
-const log = (event: string, fields: Record<string, unknown>): void => {
-  process.stderr.write(`${JSON.stringify({ at: Date.now(), event, ...fields })}\n`);
-};
+const log = openRouterLog(join(config.stateDirectory, 'router.log'));
 
 // One connection that does something unforeseen must not cost all the others; the log says what it was.
 process.on('uncaughtException', (error) => log('error.uncaught', { error: error.stack ?? String(error) }));

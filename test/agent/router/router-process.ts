@@ -131,7 +131,13 @@ export function call(url: string, { method, path, headers, body, agent }: Call =
   });
 }
 
-/** Sends raw bytes and resolves with all that came until the other side closed, or until `until` says it is enough. */
+/** A connection that nobody has closed by then is not closed at all. */
+const rawCallTimeoutMs = 10_000;
+
+/**
+ * Sends raw bytes and resolves with all that came until the other side closed, or until `until` says it is enough; rejects with
+ * what has come when neither happens.
+ */
 export function rawCall(
   port: number,
   bytes: string | Buffer,
@@ -149,7 +155,14 @@ export function rawCall(
       // A reset after the answer is how a server closes on a client that still sends.
       if (text === '' && error.code !== 'ECONNRESET') reject(error);
     });
-    socket.on('close', () => resolve(text));
+    const giveUp = setTimeout(() => {
+      reject(new Error(`the connection was not closed after ${JSON.stringify(text.slice(0, 1_000))}`));
+      socket.destroy();
+    }, rawCallTimeoutMs);
+    socket.on('close', () => {
+      clearTimeout(giveUp);
+      resolve(text);
+    });
   });
 }
 
