@@ -87,8 +87,10 @@ export function createServiceStore(context: StoreContext): ServiceStore {
         if (service.stopped === stopped) return draft.deployment?.id ?? null;
         if (stopped) supersede(context, draft, actor, 'the service was stopped');
         record(draft, stopped ? 'service.stopped' : 'service.started', name, actor);
-        writeService(context, draft, { ...service, stopped, deploymentId: null, updatedAt: context.nowMs() });
-        return null;
+        const next: Service = { ...service, stopped, deploymentId: null, updatedAt: context.nowMs() };
+        const retry = stopped || isStable(service) ? null : await retryTarget(context, draft, service, actor);
+        writeService(context, draft, { ...next, ...retry });
+        return retry?.deploymentId ?? null;
       }),
 
     markDeleted: (name, actor) =>
@@ -107,4 +109,23 @@ export function createServiceStore(context: StoreContext): ServiceStore {
     },
     getRevision: (name, revision) => readRevision(context, name, revision),
   };
+}
+
+function isStable({ target, stable }: Service): boolean {
+  return stable !== null && stable.revision === target.revision && stable.generation === target.generation;
+}
+
+/** A target that was stopped before its deployment could succeed gets another one, which can fail and be rolled back. */
+async function retryTarget(
+  context: StoreContext,
+  draft: ServiceDraft,
+  { name, target, stable: from }: Service,
+  actor: string,
+): Promise<Pick<Service, 'target' | 'deploymentId'> | null> {
+  const revision = await readRevision(context, name, target.revision);
+  if (revision === null) return null;
+  const to = { revision: target.revision, generation: target.generation + 1 };
+  const { update } = revision.spec;
+  const deploymentId = await begin(context, draft, { service: name, kind: 'deploy', from, to, update, actor });
+  return { target: to, deploymentId };
 }

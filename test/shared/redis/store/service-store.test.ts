@@ -116,6 +116,18 @@ test('reload and restart begin a generation; asked twice they are one', async (t
   await assert.rejects(store.services.renew('web', 'restart', web.update, actor), { code: 'STATE_CONFLICT' });
 });
 
+test('a service stopped before its target succeeded starts with a deployment, which may be rolled back', async (t) => {
+  const { store } = await open(t);
+  await store.services.deploy('web', request(spec('web')));
+  await store.services.setStopped('web', true, actor);
+  const { deploymentId: id } = await store.services.setStopped('web', false, actor);
+  const service = await store.services.get('web');
+  assert.ok(id !== null && id === service?.deploymentId);
+  assert.deepEqual(service.target, { revision: 1, generation: 1 });
+  const { kind, from, to, state } = (await store.deployments.get(id))!;
+  assert.deepEqual({ kind, from, to, state }, { kind: 'deploy', from: null, to: service.target, state: 'rolling' });
+});
+
 test('a rollback goes to the last revision that succeeded before the target', async (t) => {
   const fixture = await open(t);
   const { store } = fixture;
