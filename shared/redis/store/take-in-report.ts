@@ -46,12 +46,12 @@ export async function takeInReport(
       }
       const change = status === undefined ? null : applyReport(instance, status);
       if (status === undefined || change === null) continue;
-      const document: StatusDocument = { ...status, reportedAt: context.nowMs() };
+      const document: StatusDocument = { ...change.status, reportedAt: context.nowMs() };
       expect.push({ key: keys.statuses, field: instance.id, text: statusText });
       write.push(['HSET', keys.statuses, instance.id, JSON.stringify(document)]);
       events.push(...change.events);
       matters ||= change.matters;
-      if (isTerminal(status.state)) released.push(instance.id);
+      if (isTerminal(change.status.state)) released.push(instance.id);
     }
 
     const routerChange = changeRouter(router, report.router, (JSON.parse(node) as NodeDocument).router);

@@ -81,6 +81,17 @@ test('states only advance, and a terminal state is the last word', async (t) => 
   assert.equal((await status(fixture, 'i1'))?.state, 'stopped');
 });
 
+test('an instance that starts over on its host keeps its state and is unhealthy until it serves again', async (t) => {
+  const fixture = await withInstances(t);
+  await fixture.store.instances.report('node-a', 's', report(['i1', {}]));
+  const again = { state: 'starting', health: 'unknown', healthyForMs: 0, pid: 7, restarts: 1 } as const;
+  await fixture.store.instances.report('node-a', 's', report(['i1', again]));
+  const { state, health, pid, restarts } = (await status(fixture, 'i1'))!;
+  assert.deepEqual({ state, health, pid, restarts }, { state: 'running', health: 'unhealthy', pid: 7, restarts: 1 });
+  await fixture.store.instances.report('node-a', 's', report(['i1', { pid: 7, restarts: 1 }]));
+  assert.equal((await status(fixture, 'i1'))?.health, 'healthy');
+});
+
 test('a node speaks for its own instances only, and unknown ones are passed over', async (t) => {
   const fixture = await withInstances(t);
   await fixture.store.instances.report('node-a', 's', report(['i2', {}], ['nobody', {}], ['i1', {}]));
