@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { encodeJsonLine, JsonLineDecoder } from './json-lines.ts';
 import type { RequestLine, ShimLine } from './protocol.ts';
@@ -15,14 +15,14 @@ const MAX_BACKLOG_BYTES = 8 * 1024 * 1024;
 export class ControlServer {
   readonly #socketPath: string;
   readonly #supervisor: Supervisor;
-  readonly #server: Server;
+  #server: Server;
   readonly #sockets = new Set<Socket>();
   #active: Socket | null = null;
 
   constructor(socketPath: string, supervisor: Supervisor) {
     this.#socketPath = socketPath;
     this.#supervisor = supervisor;
-    this.#server = createServer((socket) => this.#serve(socket));
+    this.#server = this.#newServer();
   }
 
   get hasAgent(): boolean {
@@ -42,6 +42,17 @@ export class ControlServer {
     chmodSync(this.#socketPath, 0o600);
   }
 
+  /**
+   * Makes the socket file anew when somebody has deleted it, as cleaners of temporary directories do: without it no agent
+   * would find the workers again. Connections stay as they are.
+   */
+  async keepReachable(): Promise<void> {
+    if (existsSync(this.#socketPath)) return;
+    this.#server.close();
+    this.#server = this.#newServer();
+    await this.listen();
+  }
+
   /** Sends to the active agent, if there is one. */
   send(line: ShimLine): void {
     if (this.#active !== null) this.#write(this.#active, line);
@@ -52,6 +63,10 @@ export class ControlServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const socket of this.#sockets) socket.destroySoon();
     await closed;
+  }
+
+  #newServer(): Server {
+    return createServer((socket) => this.#serve(socket));
   }
 
   #serve(socket: Socket): void {

@@ -9,6 +9,9 @@ import { Supervisor } from './supervisor.ts';
 /** A shim without workers and without an agent is of no use to anyone; long enough for an agent to be upgraded. */
 const IDLE_EXIT_MS = 60_000;
 
+/** A look at a path, often enough that an agent which finds no socket waits a few seconds only. */
+const REACHABLE_CHECK_MS = 2_000;
+
 export interface ShimOptions {
   readonly directory: string;
   readonly paths: SpawnPaths;
@@ -55,10 +58,13 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
     else if (performance.now() - idleSinceMs >= IDLE_EXIT_MS) void end();
   }, IDLE_EXIT_MS / 10);
 
+  const reachableTimer = setInterval(() => void server.keepReachable().catch(onTrouble), REACHABLE_CHECK_MS);
+
   let ending: Promise<void> | null = null;
   function end(): Promise<void> {
     ending ??= (async () => {
       clearInterval(idleTimer);
+      clearInterval(reachableTimer);
       await supervisor.stopAll();
       rmSync(files.shim, { force: true });
       await server.close();

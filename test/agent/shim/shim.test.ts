@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { isAlive, readProcessIdentity } from '../../../agent/process/process-identity.ts';
 import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
+import { connectShim } from '../../../agent/shim/client.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { runShim } from './run-shim.ts';
@@ -56,4 +57,16 @@ test('the directory, the bundle and the socket are for their owner only', async 
     (path) => statSync(path).mode & 0o777,
   );
   assert.deepEqual(modes, [0o700, 0o600, 0o600, 0o600]);
+});
+
+test('a socket file that somebody deletes is made anew, so that an agent finds the workers again', async (t) => {
+  const shim = await runShim(t);
+  await shim.start('i-1', { port: await freePort() });
+  const { pid } = await shim.reaches('i-1', 'ready');
+  rmSync(shim.bundle.socketPath);
+  await eventually(() => existsSync(shim.bundle.socketPath));
+  assert.equal((await shim.worker('i-1')).pid, pid, 'the connection that was there still serves');
+  const client = await connectShim({ socketPath: shim.bundle.socketPath, onState() {} });
+  t.after(() => client.close());
+  assert.equal(client.welcome.workers[0]?.pid, pid);
 });
