@@ -45,6 +45,9 @@ export interface ReportedInstance {
   readonly minHealthyMs: number;
 }
 
+/** A host that comes back with all its instances must not check every port and launch every shim in the same second. */
+const maxStartsAtOnce = 8;
+
 /** The instances that the plan wants here: looks at each, and applies one step at a time to it, to different ones at once. */
 export class InstanceRunner {
   readonly #options: InstanceRunnerOptions;
@@ -52,6 +55,7 @@ export class InstanceRunner {
   readonly #lostWorkers = new Map<string, number>();
   readonly #portChecks = new Map<number, Promise<string | null>>();
   #confirmed = false;
+  #startsUnderWay = 0;
   #cutOffForMs = 0;
 
   constructor(options: InstanceRunnerOptions) {
@@ -200,10 +204,15 @@ export class InstanceRunner {
 
   #begin(record: InstanceRecord, step: InstanceStep): void {
     if (step.kind === 'wait') return;
+    const starts = step.kind === 'openBundle' || step.kind === 'start';
+    // The end of each step asks for another look.
+    if (starts && this.#startsUnderWay >= maxStartsAtOnce) return;
     record.busy = true;
+    if (starts) this.#startsUnderWay += 1;
     void this.#apply(record, step)
       .finally(() => {
         record.busy = false;
+        if (starts) this.#startsUnderWay -= 1;
       })
       .then(this.#options.onChange)
       .catch((error: Error) => {

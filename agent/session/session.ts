@@ -28,6 +28,9 @@ const heartbeatIntervalMs = 1_000;
 /** Between two rounds over all controllers; short, because a host without a controller cannot be given new work. */
 const reconnectBackoff = { baseMs: 200, maxMs: 2_000 } as const;
 
+/** A session that its controller ends sooner counts as refused, so that the pause between fruitless rounds holds for it too. */
+const shortSessionMs = 1_000;
+
 /** A controller that cannot serve (its store is away) may be the only one in trouble: after so many, another is tried. */
 const refusalsBeforeMoving = 3;
 
@@ -121,7 +124,7 @@ export class Session {
 
   /** Holds one session from its beginning to its end. */
   async #serve(url: string): Promise<'refused' | 'ended'> {
-    const { identity, logger, onConnected, onPlan } = this.#options;
+    const { identity, logger, clock, onConnected, onPlan } = this.#options;
     const ended = Promise.withResolvers<void>();
     const socket: SessionSocket = io(url, {
       path: sessionPath,
@@ -142,9 +145,12 @@ export class Session {
       logger.info('connected', { controller: url });
       onPlan(plan);
       onConnected();
+      const beganAtMs = clock.monotonicMs();
       await this.#beat(socket, ended.promise);
       logger.warn('the session has ended', { controller: url });
-      return 'ended';
+      if (clock.monotonicMs() - beganAtMs >= shortSessionMs) return 'ended';
+      this.#refusal = 'it ended the session at once';
+      return 'refused';
     } catch (error) {
       this.#refusal = (error as Error).message;
       logger.debug('no session', { controller: url, reason: this.#refusal });
