@@ -10,7 +10,7 @@ const largeClockOffsetMs = 5_000;
 
 /** Asks each controller by itself whether it lives, whether it reaches Redis, and what time it is there. */
 export async function checkControllers({ urls, ca }: Connection, signal: AbortSignal): Promise<CheckResult[]> {
-  const transport = createTransport({ ca, answerTimeoutMs });
+  const transport = createTransport({ ca, answerTimeoutMs, readTimeoutMs: answerTimeoutMs });
   try {
     return (await Promise.all(urls.map((url) => checkOne(url)))).flat();
   } finally {

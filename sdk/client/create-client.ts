@@ -16,7 +16,7 @@ export interface ClientOptions {
   readonly ca?: string;
   /** Ends everything under way; pending calls reject with its reason. */
   readonly signal: AbortSignal;
-  /** From sending a request to the head of its answer. Default 15 s. */
+  /** From sending a request to the head of its answer. Default 15 s, and 6 s for what only reads. */
   readonly answerTimeoutMs?: number;
 }
 
@@ -24,6 +24,8 @@ export interface ClientOptions {
 export type Client = Operations & { close(): void };
 
 const defaultAnswerTimeoutMs = 15_000;
+/** A frozen controller is left for the next one soon; longer than the 5 s that one waits for the logs of a node. */
+const defaultReadTimeoutMs = 6_000;
 /** Of one JSON answer: the largest cluster we are made for lists 10 000 instances well below this. */
 const maxAnswerBytes = 67_108_864;
 
@@ -33,9 +35,11 @@ const maxAnswerBytes = 67_108_864;
  * be repeated without harm is.
  */
 export function createClient(options: ClientOptions): Client {
-  const { urls, token, ca, signal, answerTimeoutMs = defaultAnswerTimeoutMs } = options;
+  const { urls, token, ca, signal } = options;
+  const answerTimeoutMs = options.answerTimeoutMs ?? defaultAnswerTimeoutMs;
+  const readTimeoutMs = options.answerTimeoutMs ?? defaultReadTimeoutMs;
   if (urls.length === 0) throw new DroverError('ARGUMENT_INVALID', 'A client needs the url of at least one controller');
-  const transport = createTransport({ token, ca, answerTimeoutMs });
+  const transport = createTransport({ token, ca, answerTimeoutMs, readTimeoutMs });
   const failover = createFailover(urls, transport);
 
   function call(operation: Operation, parts: RequestParts, options: CallOptions): unknown {

@@ -9,6 +9,8 @@ export interface TransportOptions {
   readonly ca?: string | undefined;
   /** From the start of a request to the head of its answer. */
   readonly answerTimeoutMs: number;
+  /** The same for what only reads. */
+  readonly readTimeoutMs: number;
 }
 
 export interface Transport {
@@ -42,7 +44,7 @@ const uploadSilenceMs = 60_000;
 const keepAliveMs = 4_000;
 
 /** Sends requests over kept connections. Plain `http:` urls are for tests and for a proxy on the same host. */
-export function createTransport({ token, ca, answerTimeoutMs }: TransportOptions): Transport {
+export function createTransport({ token, ca, answerTimeoutMs, readTimeoutMs }: TransportOptions): Transport {
   const kept = { keepAlive: true, timeout: keepAliveMs };
   const plain = new http.Agent(kept);
   const secure = new https.Agent({ ...kept, ...(ca === undefined ? {} : { ca }), minVersion: 'TLSv1.2' });
@@ -70,7 +72,8 @@ export function createTransport({ token, ca, answerTimeoutMs }: TransportOptions
           connected = true;
           clearTimeout(timer);
           if (upload === undefined) {
-            timer = setTimeout(() => outgoing.destroy(timedOut(answerTimeoutMs, 'answer')), answerTimeoutMs);
+            const limitMs = request.method === 'GET' ? readTimeoutMs : answerTimeoutMs;
+            timer = setTimeout(() => outgoing.destroy(timedOut(limitMs, 'answer')), limitMs);
           } else outgoing.setTimeout(uploadSilenceMs, () => outgoing.destroy(timedOut(uploadSilenceMs, 'answer')));
         };
         if (outgoing.reusedSocket) onConnected();
