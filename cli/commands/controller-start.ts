@@ -71,11 +71,13 @@ export const controllerStart = defineCommand({
         'warning --redis-url shows its password in the process list; use --redis-url-file or DROVER_REDIS_URL',
       );
     }
-    const [{ startController }, { keepHeapSmall }, { createLogger }] = await Promise.all([
+    const [{ startController }, { armFailpoints }, { keepHeapSmall }, { createLogger }] = await Promise.all([
       import('../../controller/run-controller.ts'),
+      import('../../shared/runtime/failpoint.ts'),
       import('../../shared/runtime/keep-heap-small.ts'),
       import('../../shared/runtime/logger.ts'),
     ]);
+    armFailpoints(environment.DROVER_FAILPOINTS);
     const controller = await startController(
       {
         data: options.data ?? join(home, '.drover/controller'),
