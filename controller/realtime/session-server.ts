@@ -20,6 +20,7 @@ import { nodeFactsSchema } from '../../shared/contracts/entities.ts';
 import type { ErrorCode } from '../../shared/contracts/error-code.ts';
 import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
 import type { Store, WakeHint } from '../../shared/redis/store/store.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import { nodeIdOf } from '../api/authenticate.ts';
 import { buildPlan } from './build-plan.ts';
@@ -46,6 +47,8 @@ export interface SessionServerDeps {
 /** An agent that stays silent this long is dropped; with the interval below a dead link is seen within 4 s. */
 const pingTimeoutMs = 2_000;
 const pingIntervalMs = 2_000;
+/** From the connection to the look at its certificate; who says nothing by then is no agent. */
+const introductionTimeoutMs = 5_000;
 /** A report of two thousand instances with last lines fits many times over. */
 const messageBytes = 16 * 1_048_576;
 const agentAnswerMs = 5_000;
@@ -58,14 +61,14 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     serveClient: false,
     pingInterval: pingIntervalMs,
     pingTimeout: pingTimeoutMs,
+    connectTimeout: introductionTimeoutMs,
     maxHttpBufferSize: messageBytes,
     adapter: createAdapter(deps.adapterClients.pub, deps.adapterClients.sub, {
       key: `${deps.keyPrefix}:sessions`,
       requestsTimeout: agentAnswerMs,
     }),
   });
-  const snapshots = new SnapshotCache(() => store.leader.snapshot());
-  let wanted = 0;
+  const snapshots = new SnapshotCache(() => store.leader.snapshot(), systemClock.monotonicMs);
 
   io.use((socket, next) => {
     try {
@@ -79,7 +82,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
   io.on('connection', (socket) => serve(socket, socket.data.nodeId as string));
 
   const planOf = async (nodeId: string): Promise<Plan> =>
-    buildPlan(nodeId, await snapshots.atLeast(wanted), controllerUrls());
+    buildPlan(nodeId, await snapshots.current(), controllerUrls());
 
   const serve = (socket: AgentSocket, nodeId: string): void => {
     const answer = <T>(name: string, schema: z.ZodType<T>, act: (message: T) => Promise<unknown>) => {
@@ -90,6 +93,8 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       socket.on(name as keyof AgentToController, listener as never);
     };
     answer('hello', z.object({ facts: nodeFactsSchema, agentId: z.string().max(128) }), async ({ facts }) => {
+      // One that was removed while it was away is told by its plan to stop all and leave.
+      if (await store.nodes.wasRemoved(nodeId)) return planOf(nodeId);
       await store.nodes.hello(nodeId, facts);
       leaveOlder(socket, nodeId);
       await socket.join(roomOf(nodeId));
@@ -97,11 +102,11 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       return planOf(nodeId);
     });
     answer('heartbeat', heartbeatSchema, async ({ usage }) => ({
-      planVersion: await store.nodes.heartbeat(nodeId, usage),
+      planVersion: snapshots.note(await store.nodes.heartbeat(nodeId, usage)),
     }));
     answer('plan', z.object({}), () => planOf(nodeId));
     answer('report', reportSchema, async (report) => ({
-      planVersion: await store.instances.report(nodeId, socket.id, report),
+      planVersion: snapshots.note(await store.instances.report(nodeId, socket.id, report)),
     }));
     socket.on('disconnect', (reason) => logger.info('agent disconnected', { nodeId, reason }));
   };
@@ -135,7 +140,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
   };
 
   const stopListening = store.onWake((hint: WakeHint) => {
-    wanted = Math.max(wanted, hint.version);
+    snapshots.note(hint.version);
     if (hint.kind === 'report') return;
     for (const socket of io.of('/').sockets.values()) {
       const nodeId = socket.data.nodeId as string;
@@ -166,10 +171,11 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     connectedHere: () => [...io.of('/').sockets.values()].map((socket) => socket.data.nodeId as string),
     async close() {
       stopListening();
-      // Agents move on to another controller at once; the HTTPS server is closed by the app that owns it.
-      io.disconnectSockets(true);
+      // Agents of this replica move on to another at once; the HTTPS server is closed by the app that owns it.
+      io.local.disconnectSockets(true);
+      // The adapter's subscriptions end with its clients, which the caller closes; its own goodbye to a Redis that does
+      // not answer is a rejection that nobody can catch.
       io.engine.close();
-      await io.of('/').adapter.close?.();
     },
   };
 }

@@ -104,7 +104,8 @@ export function campaign(options: CampaignOptions): Campaign {
       await finished;
       options.signal?.removeEventListener('abort', close);
       subscriber?.off('message', onMessage);
-      if (subscriber?.status === 'ready') await subscriber.unsubscribe(wakeChannel).catch(() => {});
+      // Not waited for: a Redis that hangs would hold up the end of the process, and an end needs no messages.
+      if (subscriber?.status === 'ready') subscriber.unsubscribe(wakeChannel).catch(() => {});
     },
   };
 }

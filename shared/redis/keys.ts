@@ -26,6 +26,8 @@ export interface Keys {
   readonly usages: string;
   /** Hash: id → session and sequence of the last report. */
   readonly reports: string;
+  /** Set: ids of nodes that users removed; their certificates are valid for years and good for nothing. */
+  readonly removedNodes: string;
   /** Hash: name → document. */
   readonly services: string;
   /** Hash: name → highest revision number ever given; outlives the service, so that a number never means two things. */
@@ -90,6 +92,7 @@ export function createKeys(prefix: string): Keys {
     heartbeats: key('nodes', 'heartbeats'),
     usages: key('nodes', 'usages'),
     reports: key('nodes', 'reports'),
+    removedNodes: key('nodes', 'removed'),
     services: key('services'),
     lastRevisions: key('services', 'last-revisions'),
     deployments: key('deployments'),

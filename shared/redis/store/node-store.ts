@@ -136,6 +136,12 @@ export function createNodeStore(context: StoreContext): NodeStore {
       return await known(nodeId);
     },
 
+    async wasRemoved(nodeId) {
+      return (
+        (await context.ask('look for a removed node', (redis) => redis.sismember(keys.removedNodes, nodeId))) === 1
+      );
+    },
+
     async heartbeat(nodeId, usage) {
       const beat: StoredUsage = { at: context.nowMs(), usage };
       return await context.ask('count a heartbeat', (redis) =>
@@ -206,6 +212,7 @@ export function createNodeStore(context: StoreContext): NodeStore {
                 (key) => ['HDEL', key, nodeId] as const,
               ),
               ['HDEL', keys.routers, nodeId],
+              ['SADD', keys.removedNodes, nodeId],
               ['DEL', ports, ...['counts', 'holders', 'shared', 'freed', 'next'].map((part) => `${ports}:${part}`)],
             ],
             events: [{ type: 'node.removed', actor, reason: '', nodeId, data: { name: value.name } }],

@@ -75,6 +75,8 @@ export interface NodeStore {
   join(request: { tokenId: string; secretHash: string; node: Node }): Promise<Node>;
   /** An agent has connected: refresh its facts. @throws CERTIFICATE_INVALID when the node was removed. */
   hello(nodeId: string, facts: NodeFacts): Promise<Node>;
+  /** Whether a user removed this node. False for one that was never here, or whose joining a failover lost. */
+  wasRemoved(nodeId: string): Promise<boolean>;
   /** O(1); no event. Returns the current version of desired state. */
   heartbeat(nodeId: string, usage: Node['usage']): Promise<number>;
   list(): Promise<Node[]>;
