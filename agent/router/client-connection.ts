@@ -81,6 +81,7 @@ export class ClientConnection implements RequestSink {
     if (exchange !== null && exchange.deadlineAt <= nowMs) exchange.onDeadline();
     if (this.#deadlineAt > nowMs) return;
     if (this.#deadline === 'head' && this.#reader.isInHead) {
+      this.#options.context.failures.badRequest++;
       this.response.begin(null);
       this.#isAnswering = true;
       sendProblem(this.response, routerProblems.requestHeadTimeout);
@@ -110,8 +111,8 @@ export class ClientConnection implements RequestSink {
   }
 
   takeBody(): void {
-    this.#reader.go();
     this.#unhalt();
+    this.#reader.go();
   }
 
   holdBody(): void {
@@ -166,7 +167,7 @@ export class ClientConnection implements RequestSink {
   #onAnswered(): void {
     this.#isAnswering = false;
     this.#exchange = null;
-    if (!this.response.keepAlive) {
+    if (!this.response.keepAlive || this.isLeaving) {
       this.#linger();
     } else if (!this.#reader.isComplete) {
       // The rest of a body that nobody wants is read and dropped, so that the next request can be read.
@@ -181,14 +182,12 @@ export class ClientConnection implements RequestSink {
   }
 
   #nextRequest = (): void => {
-    // A client that takes no answers gets no further requests worked on.
-    if (this.#socket.destroyed || this.#isAnswering || this.#socket.writableNeedDrain) {
-      this.#wait('idle', this.#options.limits.keepAliveTimeoutMs);
-      return;
-    }
+    if (this.#isAnswering || this.#isLingering || this.#socket.destroyed) return;
     this.#wait('idle', this.#options.limits.keepAliveTimeoutMs);
-    this.#reader.next();
+    // A client that takes no answers gets no further requests worked on.
+    if (this.#socket.writableNeedDrain) return;
     this.#unhalt();
+    this.#reader.next();
     this.#watchHead();
   };
 
