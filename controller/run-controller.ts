@@ -10,7 +10,7 @@ import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
 import { electionPrefix } from '../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { createLogger, type Logger, type LoggerOptions } from '../shared/runtime/logger.ts';
+import type { Logger } from '../shared/runtime/logger.ts';
 import { createAuthenticator } from './api/authenticate.ts';
 import { buildApp } from './api/build-app.ts';
 import { createHandlers } from './api/handlers/create-handlers.ts';
@@ -141,17 +141,6 @@ export async function startController(
     await close();
     throw error;
   }
-}
-
-/** Runs a controller until the signal aborts: what `drover controller start` does. Logs to `log`. */
-export async function runController(
-  input: ControllerOptionsInput,
-  signal: AbortSignal,
-  log: LoggerOptions['stream'],
-): Promise<void> {
-  const controller = await startController(input, { logger: createLogger({ stream: log }), signal });
-  if (!signal.aborted) await once(signal, 'abort');
-  await controller.close();
 }
 
 function parseOptions(input: ControllerOptionsInput): ControllerOptions {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { defineCommand } from '../command.ts';
 import { readSecret } from '../connection/read-secret.ts';
-import { text } from '../option-types.ts';
+import { text, wholeNumber } from '../option-types.ts';
 import { untilAborted } from './until-aborted.ts';
 
 export const controllerStart = defineCommand({
@@ -42,6 +43,16 @@ export const controllerStart = defineCommand({
       flags: '--key-prefix <prefix>',
       summary: 'Prefix of all keys in Redis (default drover)',
       schema: text,
+    },
+    maxArtifactBytes: {
+      flags: '--max-artifact-bytes <n>',
+      summary: 'Largest artifact accepted (default 134217728, which is 128 MiB)',
+      schema: wholeNumber(500, 1_073_741_824).optional(),
+    },
+    leaseTtlMs: {
+      flags: '--lease-ttl-ms <ms>',
+      summary: 'How long a leader that fell silent keeps its lease (default 3000)',
+      schema: wholeNumber(500, 1_073_741_824).optional(),
     },
   },
   examples: [
@@ -86,6 +97,8 @@ export const controllerStart = defineCommand({
         ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
         ...(options.clusterKeyFile === undefined ? {} : { clusterKeyFile: options.clusterKeyFile }),
         ...(options.keyPrefix === undefined ? {} : { keyPrefix: options.keyPrefix }),
+        ...(options.maxArtifactBytes === undefined ? {} : { maxArtifactBytes: options.maxArtifactBytes }),
+        ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
       },
       { logger: createLogger({ stream: stderr }), signal },
     );

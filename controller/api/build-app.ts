@@ -4,6 +4,7 @@ import { type Operation, operations } from '../../shared/contracts/operations.ts
 import { toProblem } from '../../shared/contracts/problem.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { Authenticator } from './authenticate.ts';
+import { renderErrorPage } from './error-page.ts';
 import type { Handlers } from './handler.ts';
 import { renderOpenApi } from './openapi.ts';
 import { registerOperation } from './register-operation.ts';
@@ -76,6 +77,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   });
   const openapi = JSON.stringify(renderOpenApi(version));
   app.get('/openapi.json', async (_request, reply) => reply.type('application/json').send(openapi));
+  app.get('/docs/errors', async (_request, reply) => reply.type('text/html; charset=utf-8').send(renderErrorPage()));
   return app;
 }
 

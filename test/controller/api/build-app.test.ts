@@ -82,6 +82,15 @@ test('no token, a wrong one, and no certificate are refused with problem+json', 
   );
 });
 
+test('the type of a problem leads to a page that explains its code', async (t) => {
+  const { app } = await buildTestApp(t);
+  const { type, code, title } = (await app.inject({ url: '/v1/services' })).json<Problem>();
+  const [path, anchor] = type.split('#');
+  const page = await app.inject({ url: path as string });
+  assert.equal(anchor, code);
+  assert.ok(page.body.includes(`id="${code}"`) && page.body.includes(title));
+});
+
 test('a request that does not fit the contract names each field, the reason and what is allowed, and changes nothing', async (t) => {
   const { call, store } = await buildTestApp(t);
   const { status, json } = await call('PUT', '/v1/services/web', {
