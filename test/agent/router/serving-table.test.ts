@@ -10,7 +10,16 @@ import { launchRouter } from '../../../agent/router/launch.ts';
 import type { Acknowledgement } from '../../../agent/router/protocol.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
-import { call, endRouter, keepAliveAgent, startRouter, startWorker, type TestWorker, web } from './router-process.ts';
+import {
+  call,
+  endRouter,
+  keepAliveAgent,
+  rawCall,
+  startRouter,
+  startWorker,
+  type TestWorker,
+  web,
+} from './router-process.ts';
 
 test('a slow request ends well while its instance leaves the table, which is busy until then', async (t) => {
   const router = await startRouter(t);
@@ -121,6 +130,19 @@ test('a route with a port gets a listener of its own, for as long as it is in th
   assert.equal((await call(router.url)).status, 404);
   await router.route([]);
   await assert.rejects(call(`http://127.0.0.1:${port}`), { code: 'ECONNREFUSED' });
+});
+
+test('a request in flight on a listener that leaves the table ends well, and its connection ends with it', async (t) => {
+  const router = await startRouter(t);
+  const worker = await startWorker(t, (_request, response) => {
+    setTimeout(() => response.end('finished'), 700);
+  });
+  const port = await freePort();
+  await router.route([web([worker.port], { routes: [{ port }] })]);
+  const slow = rawCall(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n');
+  await eventually(async () => (await router.client.stats()).services.web?.inFlight === 1);
+  await router.route([]);
+  assert.match(await slow, /^HTTP\/1\.1 200 .*Connection: close\r\n\r\n(?:8\r\n)?finished(?!.*HTTP)/s);
 });
 
 test('a port that is taken is reported, and bound once it is free', async (t) => {
