@@ -179,22 +179,23 @@ export class Agent {
     this.#reporter?.wake();
   }
 
-  #takePlan(plan: Plan): void {
+  #takePlan(plan: Plan): boolean {
     const { identity, paths, logger } = this.#deps;
     if (plan.nodeId !== identity.nodeId) {
       logger.error('a plan for another node was refused', { of: plan.nodeId });
-      return;
+      return false;
     }
     const before = this.#controllers();
     const verdict = this.#plans.offer(plan);
     if (verdict === 'older') {
       logger.warn('an older plan was refused', { term: plan.term, version: plan.version });
-      return;
+      return false;
     }
     if (plan.controllers.length > 0 && plan.controllers.join() !== before.join()) {
       rememberControllers(paths, identity, plan.controllers);
     }
     this.#wake();
+    return true;
   }
 
   /** One look: what the plan wants of instances, then what has to go. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DroverError } from '../shared/contracts/drover-error.ts';
@@ -33,7 +33,7 @@ export interface DataPaths {
 /**
  * Where everything of one node is. Creates the directory (mode 0700) when it is missing, since it holds keys and secrets.
  *
- * @throws DroverError ARGUMENT_INVALID when it cannot be made.
+ * @throws DroverError ARGUMENT_INVALID when it cannot be made, or when its sockets would not be its own.
  */
 export function openDataDirectory(directory: string): DataPaths {
   let root: string;
@@ -51,6 +51,7 @@ export function openDataDirectory(directory: string): DataPaths {
   const socketsElsewhere = Buffer.byteLength(socketPath(ownSockets, 'any')) > maxSocketPathBytes;
   const sockets = socketsElsewhere ? join(tmpdir(), `drover-${shortHash(root)}`) : ownSockets;
   mkdirSync(sockets, { recursive: true, mode: 0o700 });
+  if (socketsElsewhere) refuseForeign(sockets);
   return {
     root,
     identity: join(root, 'identity.json'),
@@ -77,6 +78,17 @@ export function openDataDirectory(directory: string): DataPaths {
 /** Names the bundle of one revision, in maps and as a directory. */
 export function bundleKey(service: string, revision: number): string {
   return `${service}@${revision}`;
+}
+
+/** In a directory that everybody may write to, somebody may have made ours first, to listen in our place. */
+function refuseForeign(directory: string): void {
+  const found = lstatSync(directory);
+  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return;
+  throw new DroverError(
+    'ARGUMENT_INVALID',
+    `${directory} must be a directory of mode 0700 that belongs to the user of this agent, and it is not. ` +
+      'Remove it, or name a shorter data directory with --data',
+  );
 }
 
 function socketPath(directory: string, name: string): string {

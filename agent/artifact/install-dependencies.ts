@@ -11,6 +11,7 @@ export interface InstallOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** The npm to run, as a path or a name in PATH. Default: the one of the agent's Node. */
   readonly npm?: string;
+  readonly signal?: AbortSignal;
 }
 
 interface PackageFile {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -13,10 +13,12 @@ export interface NpmCiOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Default: beside the Node that runs the agent, else the one in PATH. */
   readonly npm?: string;
+  /** Ends npm and what it started; without it an agent that stops would wait for npm. */
+  readonly signal?: AbortSignal;
 }
 
 /** Runs `npm ci --omit=dev` with the Node of the agent. @throws with the last lines of npm. */
-export async function npmCi({ directory, environment, npm = npmOfThisNode() }: NpmCiOptions): Promise<void> {
+export async function npmCi({ directory, environment, npm = npmOfThisNode(), signal }: NpmCiOptions): Promise<void> {
   const child = spawn(npm, ['ci', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=warn'], {
     cwd: directory,
     env: {
@@ -40,14 +42,26 @@ export async function npmCi({ directory, environment, npm = npmOfThisNode() }: N
     resolve(`npm cannot be started (${error.message}): install npm on this host, or ship node_modules`),
   );
   child.on('close', (code, signal) => resolve(code === 0 ? null : `npm ci ended with ${signal ?? `code ${code}`}`));
-  const timer = setTimeout(() => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    resolve(`npm ci took longer than ${timeoutMs / 60_000} minutes`);
-  }, timeoutMs);
-  const failure = await promise.finally(() => clearTimeout(timer));
+  const giveUp = (reason: string) => {
+    killGroup(child);
+    resolve(reason);
+  };
+  const stop = () => giveUp('npm ci was stopped with the agent');
+  const timer = setTimeout(() => giveUp(`npm ci took longer than ${timeoutMs / 60_000} minutes`), timeoutMs);
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  const failure = await promise.finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  });
   if (failure === null) return;
   const lines = output.trim().split('\n').slice(-keptLines);
   throw new Error([failure, ...lines].filter(Boolean).join('\n'));
+}
+
+/** Only while npm itself has not been reaped: afterwards the number of its group may be a stranger's. */
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid !== undefined && exitCode === null && signalCode === null) process.kill(-pid, 'SIGKILL');
 }
 
 function npmOfThisNode(): string {

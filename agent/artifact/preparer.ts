@@ -63,11 +63,12 @@ export class Preparer {
       if (failure !== null) throw new Error(failure);
       if (revision.artifact !== null && revision.spec.dependencies === 'install') {
         this.#set(key, { state: 'running', note: 'installs dependencies' });
-        const { paths, environment } = this.#options;
+        const { paths, environment, signal } = this.#options;
         await installDependencies({
           directory: join(paths.artifacts, revision.artifact),
           dependencies: paths.dependencies,
           environment,
+          signal,
         });
       }
       this.#set(key, { state: 'ready' });

@@ -48,14 +48,28 @@ function refusalOf({ path, type, linkpath = '' }: Entry): string | null {
     case 'Directory':
       return null;
     case 'SymbolicLink':
-      return leavesDirectory(posix.join(posix.dirname(path), linkpath)) || posix.isAbsolute(linkpath)
+      return leavesDirectory(posix.join(posix.dirname(path), linkpath)) ||
+        posix.isAbsolute(linkpath) ||
+        turnsBack(linkpath)
         ? `the link ${JSON.stringify(path)} leads to ${JSON.stringify(linkpath)}, outside of its directory`
         : null;
     case 'Link':
-      return leavesDirectory(linkpath) ? `the link ${JSON.stringify(path)} leads outside of its directory` : null;
+      return leavesDirectory(linkpath) || turnsBack(linkpath)
+        ? `the link ${JSON.stringify(path)} leads outside of its directory`
+        : null;
     default:
       return `${JSON.stringify(path)} is a ${type}; only files, directories and links are accepted`;
   }
+}
+
+/**
+ * `a/..` is not always where it began: when `a` is itself a link, it is beside where that leads. Links that climb first and
+ * then descend, as all that npm makes do, cannot be added up to a way out.
+ */
+function turnsBack(linkpath: string): boolean {
+  const parts = linkpath.split('/').filter((part) => part !== '' && part !== '.');
+  const descent = parts.findIndex((part) => part !== '..');
+  return descent !== -1 && parts.includes('..', descent);
 }
 
 function leavesDirectory(path: string): boolean {

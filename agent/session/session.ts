@@ -42,8 +42,8 @@ export interface SessionOptions {
   /** Asked before each try, since plans bring new lists. */
   readonly controllers: () => readonly string[];
   readonly usage: () => Heartbeat['usage'];
-  /** A plan that a controller holds for valid now; older ones arrive too. */
-  onPlan(plan: Plan): void;
+  /** A plan that a controller holds for valid now; older ones arrive too. False: it was not taken, so ask again. */
+  onPlan(plan: Plan): boolean;
   /** A session has begun; its controller knows nothing of what was reported to others. */
   onConnected(): void;
   /** The controller answered something that was sent at this instant of the monotonic clock. */
@@ -124,7 +124,7 @@ export class Session {
 
   /** Holds one session from its beginning to its end. */
   async #serve(url: string): Promise<'refused' | 'ended'> {
-    const { identity, logger, clock, onConnected, onPlan } = this.#options;
+    const { identity, logger, clock, onConnected } = this.#options;
     const ended = Promise.withResolvers<void>();
     const socket: SessionSocket = io(url, {
       path: sessionPath,
@@ -143,7 +143,7 @@ export class Session {
       const plan = await this.#hello(socket);
       this.#socket = socket;
       logger.info('connected', { controller: url });
-      onPlan(plan);
+      this.#take(plan);
       onConnected();
       const beganAtMs = clock.monotonicMs();
       await this.#beat(socket, ended.promise);
@@ -163,9 +163,7 @@ export class Session {
 
   async #hello(socket: SessionSocket): Promise<Plan> {
     const { facts } = this.#options;
-    const plan = planSchema.parse(await this.#ask<Plan>(socket, 'hello', { facts, agentId: this.#agentId }));
-    this.#planVersion = plan.version;
-    return plan;
+    return planSchema.parse(await this.#ask<Plan>(socket, 'hello', { facts, agentId: this.#agentId }));
   }
 
   #answerQuestions(socket: SessionSocket): void {
@@ -218,14 +216,17 @@ export class Session {
     });
   }
 
+  /** The version counts as known only once its plan was taken: one that a full disk or an outdated replica spoilt is fetched again. */
+  #take(plan: Plan): void {
+    if (this.#options.onPlan(plan)) this.#planVersion = plan.version;
+  }
+
   async #fetchPlan(socket: SessionSocket): Promise<void> {
     try {
-      const plan = planSchema.parse(await this.#ask<Plan>(socket, 'plan', {}));
-      this.#planVersion = plan.version;
-      this.#options.onPlan(plan);
+      this.#take(planSchema.parse(await this.#ask<Plan>(socket, 'plan', {})));
     } catch (error) {
       // The next heartbeat names the version again.
-      this.#options.logger.debug('the plan could not be fetched', { reason: (error as Error).message });
+      this.#options.logger.warn('the plan could not be fetched', { reason: (error as Error).message });
     }
   }
 

@@ -72,6 +72,11 @@ const hostile: readonly {
   { name: 'has an absolute path', entry: { path: '/tmp/evil', type: 'File' }, says: /outside/ },
   { name: 'links to an absolute path', entry: { path: 'l', type: 'SymbolicLink', linkpath: '/etc' }, says: /outside/ },
   { name: 'links out', entry: { path: 'a/l', type: 'SymbolicLink', linkpath: '../../x' }, says: /outside/ },
+  {
+    name: 'links out by way of another link',
+    entry: { path: 'l', type: 'SymbolicLink', linkpath: 'a/b/..' },
+    says: /outside/,
+  },
   { name: 'links hard to the outside', entry: { path: 'l', type: 'Link', linkpath: '../x' }, says: /outside/ },
   { name: 'holds a device', entry: { path: 'd', type: 'CharacterDevice' }, says: /CharacterDevice/ },
   { name: 'holds a pipe', entry: { path: 'p', type: 'FIFO' }, says: /FIFO/ },

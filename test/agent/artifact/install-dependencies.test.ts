@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { installDependencies } from '../../../agent/artifact/install-dependencies.ts';
+import { readProcessIdentity } from '../../../agent/process/process-identity.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
@@ -65,6 +67,25 @@ test('what npm said last is in the reason', async (t) => {
     npm: 'npm',
   });
   await assert.rejects(installing, /npm ci ended with code 3\nnpm error the registry is away/);
+});
+
+test('an agent that stops ends npm with what it has started', async (t) => {
+  const pids = join(tempDirectory(t), 'pids');
+  const npm = fakeNpm(t, `sleep 600 & echo $! > ${pids}.part; mv ${pids}.part ${pids}; wait`);
+  const stopping = new AbortController();
+  const installing = installDependencies({
+    directory: packageIn(t, { dependencies: { dep: '1.0.0' } }, '{}'),
+    dependencies: tempDirectory(t),
+    environment: { PATH: npm.path },
+    npm: 'npm',
+    signal: stopping.signal,
+  });
+  const ended = assert.rejects(installing, /stopped with the agent/);
+  await eventually(() => assert.ok(existsSync(pids)));
+  stopping.abort();
+  await ended;
+  const child = Number(readFileSync(pids, 'utf8'));
+  await eventually(() => assert.equal(readProcessIdentity(child), null));
 });
 
 test('dependencies without a lock file are refused with what to do; no dependencies need nothing', async (t) => {
