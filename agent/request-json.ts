@@ -23,8 +23,15 @@ export interface ControllerRequest {
  * @throws DroverError what the controller answered, or CONTROLLER_UNREACHABLE.
  */
 export async function requestJson(options: ControllerRequest): Promise<unknown> {
-  const response = await openResponse(options);
-  return JSON.parse(await readText(response));
+  const text = await readText(await openResponse(options));
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const { origin } = options.url;
+    throw new DroverError('CONTROLLER_UNREACHABLE', `${origin} answers, but it is no controller. Check the URL`, {
+      cause,
+    });
+  }
 }
 
 /** The same, with the body as a stream; a status other than 2xx is an error as above. */

@@ -7,7 +7,7 @@ import {
   routerStatusSchema,
   routingTableSchema,
 } from './entities.ts';
-import { serviceSpecSchema, sha256Schema } from './spec.ts';
+import { serviceNameSchema, serviceSpecSchema, sha256Schema } from './spec.ts';
 
 /**
  * Messages between agent and controller over one socket.io connection (TLS, client certificate, path `/v1/session`).
@@ -15,10 +15,10 @@ import { serviceSpecSchema, sha256Schema } from './spec.ts';
  */
 export const sessionPath = '/v1/session';
 
-/** One instance that this node should have. `spec` is by reference into `revisions` so that env is sent once. */
+/** One instance that this node should have; its names become parts of paths there. `spec` is by reference into `revisions` so that env is sent once. */
 export const assignmentSchema = z.object({
   instanceId: idSchema,
-  service: z.string(),
+  service: serviceNameSchema,
   slot: z.int(),
   revision: z.int(),
   port: z.int().nullable(),
@@ -29,7 +29,7 @@ export const assignmentSchema = z.object({
 });
 
 export const planRevisionSchema = z.object({
-  service: z.string(),
+  service: serviceNameSchema,
   revision: z.int(),
   artifact: sha256Schema.nullable(),
   spec: serviceSpecSchema,
@@ -65,7 +65,7 @@ export const heartbeatSchema = z.object({
 
 export const logQuerySchema = z.object({
   instanceId: idSchema,
-  service: z.string(),
+  service: serviceNameSchema,
   stream: z.enum(['out', 'err']),
   /** Byte position to read from; null means the last `lines` lines. */
   position: z.int().min(0).nullable(),
