@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { createConnection } from 'node:net';
 import type { Probe } from '../../shared/contracts/spec.ts';
 
@@ -14,7 +14,10 @@ export type ProbeAnswer = string | null;
 /** As much of a body as helps to see what is wrong, and little enough for an event. */
 const maxBodyBytes = 200;
 
-/** Asks a worker once. Never throws; each probe has a connection of its own, so that a kept one cannot hide a full backlog. */
+/** Each probe has a connection of its own, so that a kept one cannot hide a full backlog. Shared, since probes are most of an idle agent's work. */
+const connections = new Agent({ keepAlive: false });
+
+/** Asks a worker once. Never throws. */
 export function probeOnce(probe: Probe, target: ProbeTarget): Promise<ProbeAnswer> {
   return probe.type === 'http' ? probeHttp(probe, target) : probeTcp(target);
 }
@@ -23,7 +26,13 @@ function probeHttp(probe: Probe & { type: 'http' }, { address, port, timeoutMs }
   const { promise, resolve } = Promise.withResolvers<ProbeAnswer>();
   const what = `GET ${probe.path}`;
   const outgoing = request(
-    { host: address, port, path: probe.path, agent: false, headers: { connection: 'close', 'user-agent': 'drover' } },
+    {
+      host: address,
+      port,
+      path: probe.path,
+      agent: connections,
+      headers: { connection: 'close', 'user-agent': 'drover' },
+    },
     (response) => {
       const status = response.statusCode ?? 0;
       const isGood = probe.status === undefined ? status >= 200 && status < 400 : status === probe.status;
