@@ -2,7 +2,7 @@ import type { Deployment, Instance, Node, Service, Target } from '../../shared/c
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import type { ServiceSpec } from '../../shared/contracts/spec.ts';
-import { isTerminal } from '../../shared/state/instance-states.ts';
+import { initialStatus, isTerminal } from '../../shared/state/instance-states.ts';
 import type { Limits } from './limits.ts';
 import { type InstanceObservation, nodeSubject, type Observations, slotSubject } from './observe.ts';
 
@@ -152,18 +152,7 @@ function assigned(action: Extract<LeaderAction, { type: 'createInstance' }>): In
     desired: 'run',
     drainEpoch: null,
     drainReason: '',
-    status: {
-      state: 'assigned',
-      health: 'unknown',
-      healthyForMs: 0,
-      pid: null,
-      port: null,
-      restarts: 0,
-      reason: '',
-      drained: false,
-      lastExit: null,
-      startedAt: null,
-    },
+    status: initialStatus,
     createdAt: 0,
     updatedAt: 0,
   };

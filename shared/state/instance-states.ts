@@ -1,4 +1,4 @@
-import type { Desired, InstanceState } from '../contracts/entities.ts';
+import type { Desired, InstanceState, InstanceStatus } from '../contracts/entities.ts';
 
 /**
  * States of an instance only advance; the agent writes all but `lost`, which is the leader's.
@@ -34,3 +34,17 @@ export function mayAdvance(from: InstanceState, to: InstanceState): boolean {
 export function mayTighten(from: Desired, to: Desired): boolean {
   return desiredRank[to] >= desiredRank[from];
 }
+
+/** The status of an instance that its agent has not heard of yet. */
+export const initialStatus: InstanceStatus = {
+  state: 'assigned',
+  health: 'unknown',
+  healthyForMs: 0,
+  pid: null,
+  port: null,
+  restarts: 0,
+  reason: '',
+  drained: false,
+  lastExit: null,
+  startedAt: null,
+};

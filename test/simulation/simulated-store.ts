@@ -13,7 +13,7 @@ import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import type { ServiceSpec } from '../../shared/contracts/spec.ts';
 import { isEnded, mayMove } from '../../shared/state/deployment-states.ts';
-import { isTerminal, mayAdvance, mayTighten } from '../../shared/state/instance-states.ts';
+import { initialStatus, isTerminal, mayAdvance, mayTighten } from '../../shared/state/instance-states.ts';
 
 export class StaleTermError extends Error {}
 
@@ -233,18 +233,7 @@ export class SimulatedStore {
       desired: 'run',
       drainEpoch: null,
       drainReason: '',
-      status: {
-        state: 'assigned',
-        health: 'unknown',
-        healthyForMs: 0,
-        pid: null,
-        port: null,
-        restarts: 0,
-        reason: '',
-        drained: false,
-        lastExit: null,
-        startedAt: null,
-      },
+      status: initialStatus,
       createdAt: this.#created,
       updatedAt: this.#created,
     });

@@ -10,19 +10,6 @@ export type StatusDocument = InstanceStatus & {
   readonly lostAtVersion?: number;
 };
 
-export const initialStatus: InstanceStatus = {
-  state: 'assigned',
-  health: 'unknown',
-  healthyForMs: 0,
-  pid: null,
-  port: null,
-  restarts: 0,
-  reason: '',
-  drained: false,
-  lastExit: null,
-  startedAt: null,
-};
-
 export function assembleInstance(document: string, status: string): Instance {
   const base = JSON.parse(document) as InstanceDocument;
   const { reportedAt, lostAtVersion: _, ...reported } = JSON.parse(status) as StatusDocument;

@@ -1,7 +1,8 @@
 import type { NewEvent } from '../../../contracts/events.ts';
+import { initialStatus } from '../../../state/instance-states.ts';
 import { defineScript } from '../../script.ts';
 import { eventLimit } from '../commit.ts';
-import { type InstanceDocument, initialStatus, type StatusDocument } from '../instance-document.ts';
+import type { InstanceDocument, StatusDocument } from '../instance-document.ts';
 import type { NodeDocument } from '../node-document.ts';
 import { readDocument } from '../read-document.ts';
 import { type ActionContext, type ActionOf, instanceEvent } from './action-context.ts';

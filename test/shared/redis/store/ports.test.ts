@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { InstanceStatus } from '../../../../shared/contracts/entities.ts';
 import { createKeys } from '../../../../shared/redis/keys.ts';
 import { portQuarantineMs } from '../../../../shared/redis/store/actions/create-instance.ts';
-import { initialStatus } from '../../../../shared/redis/store/instance-document.ts';
+import { initialStatus } from '../../../../shared/state/instance-states.ts';
 import {
   apply,
   create,
