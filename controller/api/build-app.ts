@@ -23,6 +23,12 @@ export interface AppDeps {
 /** A spec with a large env fits; artifacts stream past this limit. */
 const jsonBodyBytes = 4 * 1_048_576;
 
+/**
+ * From the first byte of a request to its last: the largest artifact over a link of 1 Mbit/s, and an end for a sender that
+ * stalls. A stream that we send is not limited.
+ */
+const requestTimeoutMs = 1_800_000;
+
 /** The REST face of a controller, apart from its main: tests use `inject` on what this returns. */
 export function buildApp(deps: AppDeps): FastifyInstance {
   const { handlers, authenticator, logger, version, tls } = deps;
@@ -32,6 +38,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
     logger: false,
     bodyLimit: jsonBodyBytes,
     forceCloseConnections: true,
+    requestTimeout: requestTimeoutMs,
     genReqId: () => crypto.randomUUID(),
     routerOptions: { ignoreTrailingSlash: true },
   }) as unknown as FastifyInstance;

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
 import type { Operation } from '../../shared/contracts/operations.ts';
+import { childAbort } from '../../shared/runtime/child-abort.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Caller, ServerSentEvent } from './handler.ts';
 
@@ -36,7 +37,7 @@ export function registerOperation(
     url: operation.path,
     async handler(request, reply) {
       const caller = await authenticator.authenticate(request, operation.auth);
-      const gone = new AbortController();
+      const gone = childAbort(closing);
       reply.raw.once('close', () => gone.abort());
       const input: AnyInput = {
         params: parse(operation.params, request.params, 'path'),
@@ -45,7 +46,7 @@ export function registerOperation(
         caller,
         request,
         reply,
-        signal: AbortSignal.any([gone.signal, closing]),
+        signal: gone.signal,
       };
       const result = await handler(input);
       reply.code(operation.status);

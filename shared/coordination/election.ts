@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { childAbort } from '../runtime/child-abort.ts';
 
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
@@ -49,7 +50,7 @@ export function campaign(options: CampaignOptions): Campaign {
   const { wakeChannel } = leaseKeys(name, options.prefix);
   const closing = new AbortController();
   const close = () => closing.abort();
-  let wakeUp = new AbortController();
+  let wakeUp = childAbort(closing.signal);
   let current: HeldLease | undefined;
 
   const onMessage = (channel: string) => {
@@ -62,14 +63,15 @@ export function campaign(options: CampaignOptions): Campaign {
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
-      wakeUp = new AbortController();
+      wakeUp.abort();
+      wakeUp = childAbort(closing.signal);
       const answer = await lease.acquire();
       if (answer.held) {
         await lead(answer);
         continue;
       }
       const retryMs = minRetryMs + Math.random() * (maxRetryMs - minRetryMs);
-      await clock.sleep(retryMs, AbortSignal.any([wakeUp.signal, closing.signal]));
+      await clock.sleep(retryMs, wakeUp.signal);
     }
   }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-
 import { DroverError } from '../contracts/drover-error.ts';
+import { childAbort } from '../runtime/child-abort.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { leaseKeys } from './lease-keys.ts';
@@ -178,9 +178,8 @@ function trustedMs(ttlMs: number): number {
 
 /** Rejects when there is no answer in time or `signal` aborts; a late answer is dropped. */
 async function answerWithin<T>(answer: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T> {
-  const answered = new AbortController();
-  const stop = signal === undefined ? answered.signal : AbortSignal.any([signal, answered.signal]);
-  const late = clock.sleep(ms, stop).then(() => {
+  const answered = childAbort(signal);
+  const late = clock.sleep(ms, answered.signal).then(() => {
     throw new Error(`Redis did not answer within ${ms} ms`);
   });
   answer.catch(() => {});

@@ -3,6 +3,7 @@ import { DroverError, isDroverError } from '../../../shared/contracts/drover-err
 import type { Instance } from '../../../shared/contracts/entities.ts';
 import type { DroverEvent } from '../../../shared/contracts/events.ts';
 import type { LogLine } from '../../../shared/contracts/operations.ts';
+import { childAbort } from '../../../shared/runtime/child-abort.ts';
 import { isTerminal } from '../../../shared/state/instance-states.ts';
 import type { Handlers, ServerSentEvent } from '../handler.ts';
 import type { HandlerDeps } from './handler-deps.ts';
@@ -122,9 +123,10 @@ export function createStreamHandlers({ store, sessions }: HandlerDeps): StreamHa
   }
 
   async function nextWake(signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
+    const woken = childAbort(signal);
     const stop = store.onWake(() => woken.abort());
-    await sleep(eventIntervalMs, undefined, { signal: AbortSignal.any([woken.signal, signal]) }).catch(() => undefined);
+    await sleep(eventIntervalMs, undefined, { signal: woken.signal }).catch(() => undefined);
     stop();
+    woken.abort();
   }
 }
