@@ -98,9 +98,14 @@ export async function begin(context: StoreContext, draft: ServiceDraft, request:
   };
   draft.expect.push({ key: keys.deployments, field: deployment.id, text: null });
   writeDeployment(context, draft, deployment);
+  // A clock that went back must not put it behind earlier ones: the newest is what users see, and rollbacks go by it.
+  const [, last] = await context.ask('read the last deployment', (redis) =>
+    redis.zrevrange(keys.deploymentOrder, 0, 0, 'WITHSCORES'),
+  );
+  const place = String(Math.max(nowMs, Number(last ?? 0) + 1));
   draft.write.push(
-    ['ZADD', keys.deploymentOrder, String(nowMs), deployment.id],
-    ['ZADD', keys.deploymentsOf(service), String(nowMs), deployment.id],
+    ['ZADD', keys.deploymentOrder, place, deployment.id],
+    ['ZADD', keys.deploymentsOf(service), place, deployment.id],
   );
   const outdated = await context.ask('list deployments', (redis) =>
     redis.zrange(keys.deploymentsOf(service), '0', String(-maxDeploymentsPerService)),

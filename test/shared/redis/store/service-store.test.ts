@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
+import { createKeys } from '../../../../shared/redis/keys.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { apply, create, join, lead, node, request, spec, startStores } from './support/store-fixture.ts';
 
@@ -48,6 +49,21 @@ test('a new spec supersedes the deployment in progress', async (t) => {
   assert.deepEqual(
     (await store.leader.snapshot()).deployments.map(({ id }) => id),
     [second.deploymentId],
+  );
+});
+
+test('the newest deployment is the last one begun, also when the clock has gone back since', async (t) => {
+  const { store, client, prefix } = await open(t);
+  const keys = createKeys(prefix);
+  const first = await store.services.deploy('web', request(spec('web')));
+  const later = String(Date.now() + 3_600_000);
+  await client.zadd(keys.deploymentOrder, later, first.deploymentId!);
+  await client.zadd(keys.deploymentsOf('web'), later, first.deploymentId!);
+  const second = await store.services.deploy('web', request(spec('web', { script: 'other.js' })));
+  const listed = await store.deployments.list({ service: 'web', limit: 2 });
+  assert.deepEqual(
+    listed.map(({ id }) => id),
+    [second.deploymentId, first.deploymentId],
   );
 });
 
