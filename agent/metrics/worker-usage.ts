@@ -9,6 +9,8 @@ export interface Usage {
 
 /** Often enough for people who look on, and well below 0.1 % of a core for ten workers. */
 const sampleIntervalMs = 5_000;
+/** The library keeps a file of each process open for a minute otherwise, also of those that have ended. */
+const forgetAfterMs = 3 * sampleIntervalMs;
 const percentPerCore = 100;
 
 export interface WorkerUsageOptions {
@@ -43,7 +45,7 @@ export class WorkerUsage {
     const samples = new Map<number, Usage>();
     for (const pid of this.#options.pids()) {
       try {
-        const { cpu, memory } = await pidusage(pid);
+        const { cpu, memory } = await pidusage(pid, { maxage: forgetAfterMs });
         // Rounded, because every change is reported.
         samples.set(pid, {
           cpu: Math.round(cpu) / percentPerCore,

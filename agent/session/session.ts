@@ -191,8 +191,10 @@ export class Session {
       this.#heartbeats += 1;
       try {
         const beat = { counter: this.#heartbeats, usage: usage() };
-        const { planVersion } = await this.#ask<{ planVersion: number }>(socket, 'heartbeat', beat);
-        this.#noteVersion(socket, planVersion);
+        // The library holds back what is sent on a connection that it is about to close: then no answer is to come.
+        const reply = await Promise.race([this.#ask<{ planVersion: number }>(socket, 'heartbeat', beat), ended]);
+        if (reply === undefined) return;
+        this.#noteVersion(socket, reply.planVersion);
         refusals = 0;
       } catch (error) {
         refusals += 1;
