@@ -55,7 +55,7 @@ test('a worker that does not listen in time fails, and is told that a stranger h
 test('a crash loop backs off, gives up after max_restarts, and leaves a record of every exit', async (t) => {
   const shim = await runShim(t, {
     script: 'crashes-at-start.mjs',
-    restart: { maxRestarts: 4, expBackoffRestartDelayMs: 20 },
+    restart: { maxRestarts: 4, minUptimeMs: 5_000, expBackoffRestartDelayMs: 20 },
   });
   await shim.start('i-1');
   const failed = await shim.reaches('i-1', 'errored');
@@ -79,7 +79,7 @@ test('a crash loop backs off, gives up after max_restarts, and leaves a record o
 test('a stop exit code, and autorestart off, end a worker without another attempt', async (t) => {
   const shim = await runShim(t, {
     script: 'crashes-at-start.mjs',
-    restart: { stopExitCodes: [7] },
+    restart: { stopExitCodes: [7], minUptimeMs: 5_000 },
   });
   await shim.start('i-1');
   assert.match((await shim.reaches('i-1', 'errored')).failure ?? '', /stop_exit_codes/);
