@@ -67,7 +67,9 @@ export class Agent {
     const clock = this.#clock;
     const environment = baseEnvironment(options.environment);
     const onChange = () => this.#wake();
-    this.#plans = new PlanStore(paths.plan);
+    this.#plans = new PlanStore(paths.plan, ({ message }) =>
+      logger.error('the plan could not be saved; it is followed all the same', { reason: message }),
+    );
     this.#contact = new Contact(paths.contact);
     this.#artifacts = new ArtifactStore({
       directory: paths.artifacts,

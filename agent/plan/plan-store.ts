@@ -11,9 +11,13 @@ export class PlanStore {
   readonly #path: string;
   #plan: Plan | null;
   #confirmed = false;
+  #saved = true;
+  readonly #onUnsaved: (error: Error) => void;
 
-  constructor(path: string) {
+  /** `onUnsaved` hears of a plan that could not be written. */
+  constructor(path: string, onUnsaved: (error: Error) => void) {
     this.#path = path;
+    this.#onUnsaved = onUnsaved;
     this.#plan = readPlan(path);
   }
 
@@ -25,16 +29,29 @@ export class PlanStore {
     return this.#confirmed;
   }
 
-  /** Takes the plan over unless it is older than the held one. It is on disk before anything acts on it. */
+  /**
+   * Takes the plan over unless it is older than the held one. It is on disk before anything acts on it, except on a full
+   * disk: an agent that could not even stop what should not run any more would be worse than one that forgets.
+   */
   offer(plan: Plan): 'newer' | 'same' | 'older' {
     const verdict = comparePlans(this.#plan, plan);
     if (verdict === 'older') return verdict;
-    if (verdict === 'newer' || JSON.stringify(plan) !== JSON.stringify(this.#plan)) {
-      writeFileDurably(this.#path, JSON.stringify(plan));
+    if (!this.#saved || verdict === 'newer' || JSON.stringify(plan) !== JSON.stringify(this.#plan)) {
       this.#plan = plan;
+      this.#save(plan);
     }
     this.#confirmed = true;
     return verdict;
+  }
+
+  #save(plan: Plan): void {
+    try {
+      writeFileDurably(this.#path, JSON.stringify(plan));
+      this.#saved = true;
+    } catch (error) {
+      this.#saved = false;
+      this.#onUnsaved(error as Error);
+    }
   }
 }
 
