@@ -1,5 +1,4 @@
 import type { Plan } from '../shared/contracts/agent-session.ts';
-import { DroverError } from '../shared/contracts/drover-error.ts';
 import type { NodeFacts } from '../shared/contracts/entities.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { keepHeapSmall } from '../shared/runtime/keep-heap-small.ts';
@@ -157,7 +156,6 @@ export class Agent {
       onConnected: () => this.#reporter?.restart(),
       onContact: (sentAtMs) => this.#contact.note(clock.monotonicMs() - sentAtMs, this.#mayHaveToStop()),
       readLogs: (query) => answerLogs(query, paths),
-      sendSignal: (instanceId, name) => this.#sendSignal(instanceId, name),
       logger,
       clock,
     });
@@ -242,11 +240,5 @@ export class Agent {
 
   #usagePids(): number {
     return this.#bundles.list().reduce((sum, { workers }) => sum + workers.length, 0);
-  }
-
-  async #sendSignal(instanceId: string, signal: string): Promise<void> {
-    const bundle = this.#instances.bundleOf(instanceId);
-    if (bundle === null) throw new DroverError('INSTANCE_NOT_FOUND', `Instance ${instanceId} is not on this node`);
-    await this.#bundles.request(bundle, { type: 'signal', id: instanceId, signal: signal as NodeJS.Signals });
   }
 }

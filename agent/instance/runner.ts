@@ -104,10 +104,6 @@ export class InstanceRunner {
     );
   }
 
-  bundleOf(instanceId: string): string | null {
-    return this.#records.get(instanceId)?.bundle ?? null;
-  }
-
   close(): void {
     for (const { probing } of this.#records.values()) probing?.prober.close();
   }

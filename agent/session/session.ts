@@ -15,6 +15,7 @@ import {
 } from '../../shared/contracts/agent-session.ts';
 import { DroverError, isDroverError } from '../../shared/contracts/drover-error.ts';
 import type { NodeFacts } from '../../shared/contracts/entities.ts';
+import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
 import { backoffMs } from '../../shared/runtime/backoff.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
@@ -49,7 +50,6 @@ export interface SessionOptions {
   /** The controller answered something that was sent at this instant of the monotonic clock. */
   onContact(sentAtMs: number): void;
   readLogs(query: LogQuery): Promise<LogChunk>;
-  sendSignal(instanceId: string, signal: string): Promise<void>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -167,16 +167,10 @@ export class Session {
   }
 
   #answerQuestions(socket: SessionSocket): void {
-    const { readLogs, sendSignal } = this.#options;
+    const { readLogs } = this.#options;
     socket.on('planChanged', ({ version }) => this.#noteVersion(socket, version));
     socket.on('logs', (query, ack) => {
-      void settle(async () => readLogs(logQuerySchema.parse(query))).then(ack);
-    });
-    socket.on('signal', ({ instanceId, signal }, ack) => {
-      void settle(async () => {
-        await sendSignal(instanceId, signal);
-        return {};
-      }).then(ack);
+      void settle(async () => readLogs(parseLogQuery(query))).then(ack);
     });
   }
 
@@ -266,6 +260,14 @@ async function settle<T>(act: () => Promise<T>): Promise<Reply<T>> {
     const code = isDroverError(error) ? error.code : 'INTERNAL';
     return { ok: false, problem: { code, detail: (error as Error).message } };
   }
+}
+
+/** @throws DroverError ARGUMENT_INVALID, because the names in a query become parts of paths. */
+function parseLogQuery(query: unknown): LogQuery {
+  const parsed = logQuerySchema.safeParse(query);
+  if (parsed.success) return parsed.data;
+  const issues = toIssues(parsed.error);
+  throw new DroverError('ARGUMENT_INVALID', `logs: ${describeIssues(issues)}`, { issues });
 }
 
 /** Random, so that agents spread over the controllers; the one that was just lost comes last. */

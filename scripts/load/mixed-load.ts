@@ -116,12 +116,17 @@ async function upload(
   chunk: Buffer,
   answered: Promise<unknown>,
 ): Promise<void> {
-  const failed = answered.then(
+  const settled = answered.then(
     () => undefined,
     () => undefined,
   );
   for (let sent = 0; sent < bytes && !outgoing.destroyed; sent += chunk.length) {
-    if (!outgoing.write(chunk)) await Promise.race([new Promise((resolve) => outgoing.once('drain', resolve)), failed]);
+    if (outgoing.write(chunk)) continue;
+    const drained = Promise.withResolvers<void>();
+    const onDrain = () => drained.resolve();
+    outgoing.once('drain', onDrain);
+    await Promise.race([drained.promise, settled]);
+    outgoing.off('drain', onDrain);
   }
   outgoing.end();
 }

@@ -94,8 +94,6 @@ export interface ControllerToAgent {
   planChanged: (message: { version: number }) => void;
   /** Ask for log lines. Answered within 5 s. */
   logs: (message: LogQuery, ack: (reply: Reply<LogChunk>) => void) => void;
-  /** Send a signal to the worker of an instance. */
-  signal: (message: { instanceId: string; signal: string }, ack: (reply: Reply<Record<string, never>>) => void) => void;
 }
 
 export type Reply<T> = { ok: true; value: T } | { ok: false; problem: { code: string; detail: string } };

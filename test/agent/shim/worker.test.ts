@@ -104,7 +104,7 @@ test('what cannot be started says which path is wrong, at once', async (t) => {
 });
 
 test('a program that is not Node is started by its extension, and counts as drained when asked to drain', async (t) => {
-  const shim = await runShim(t, { script: 'runs-under-python.py' });
+  const shim = await runShim(t, { script: 'runs-under-perl.pl' });
   await shim.start('i-1', { port: await freePort() });
   await shim.reaches('i-1', 'ready');
   await shim.client.request({ type: 'drain', id: 'i-1' });
