@@ -17,7 +17,7 @@ const services = [1, 1, 2, 2, 2, 2].map((instances, index) => ({ name: `service-
 
 /**
  * What supervision costs a host that has nothing to do: the agent and the shims of six services with ten workers in fork mode, each
- * asked for its health every two seconds. The workers themselves, and the router, are apart.
+ * asked for its health every three seconds, as is the default. The workers themselves, and the router, are apart.
  */
 export async function run({ quick }: { readonly quick: boolean }): Promise<BenchmarkResult> {
   return withBenchCluster({ controllers: 1, agents: 1 }, async (cluster) => {

@@ -46,7 +46,7 @@ export const probeSchema = z.discriminatedUnion('type', [
 
 export const healthSchema = z.object({
   probe: probeSchema.optional().describe('Without it an instance is healthy while its process runs and is ready'),
-  intervalMs: z.int().min(100).max(600_000).default(2_000),
+  intervalMs: z.int().min(100).max(600_000).default(3_000),
   timeoutMs: z.int().min(50).max(60_000).default(2_000),
   failures: z.int().min(1).max(100).default(3).describe('Failed probes in a row that make an instance unhealthy'),
   restartAfterMs: durationMs(dayMs)
