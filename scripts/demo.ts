@@ -59,7 +59,7 @@ try {
     ['An agent is killed (kill -9)', agentKilled(0)],
     ['The leader is killed in the middle of a deploy', leaderLost('v25', port, 'SIGKILL')],
     ['The leader is frozen in the middle of a deploy', leaderLost('v26', port, 'SIGSTOP')],
-    ['A host is killed, all its processes at once', hostKilled(2)],
+    ['A host is killed, all its processes at once', hostKilled(2, 'v27', port)],
     ['Redis is frozen for 30 s', redisLost('pause', 30_000)],
     ['Redis is killed (kill -9) and started again', redisLost('kill', 3_000)],
     ['Wrong input', wrongInputs(port)],

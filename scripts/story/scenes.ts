@@ -23,20 +23,22 @@ export function rollingDeploys(versions: readonly string[], port: number): Scene
   return async (stage, check) => {
     const failedBefore = stage.load.failed();
     const seconds: number[] = [];
+    let kept = true;
     for (const version of versions) {
       const result = await deploy(stage, { version, port });
       seconds.push(result.elapsedMs / 1_000);
-      if (result.code !== 0)
-        check(`${version} deploys with exit code 0`, false, `exit code ${result.code}: ${result.stderr.slice(-400)}`);
       const answers = await askVersions(stage.url, 30);
       const stale = answers.filter((answer) => answer !== version);
+      kept &&= result.code === 0 && stale.length === 0;
+      if (result.code !== 0)
+        check(`${version} deploys with exit code 0`, false, `exit code ${result.code}: ${result.stderr.slice(-400)}`);
       if (stale.length > 0)
         check(`only ${version} answers afterwards`, false, `also ${[...new Set(stale)].join(', ')}`);
     }
     const slowest = Math.max(...seconds).toFixed(1);
     check(
       `${versions.length} rolling ${versions.length === 1 ? 'deploy' : 'deploys'}; afterwards only the new version answers`,
-      true,
+      kept,
       `${(seconds.reduce((a, b) => a + b, 0) / seconds.length).toFixed(1)} s each, at most ${slowest} s`,
     );
     checkNoFailures(stage, failedBefore, check);
@@ -139,16 +141,12 @@ export function leaderLost(version: string, port: number, how: 'SIGKILL' | 'SIGS
       await sleep(2_000);
     }
     const events = await collectEvents(cluster);
-    const stale = events.filter(
-      ({ actor, at, data }) =>
-        Number(data.term ?? after.term) < after.term &&
-        at > electedAt(events, after.term) &&
-        actor.startsWith('leader:'),
-    );
+    const stale = effectsOf(before.controllerId, events, after.term);
+    const fresh = effectsOf(after.controllerId, events, after.term);
     check(
       'nothing of the earlier term is accepted afterwards',
-      stale.length === 0,
-      `${stale.length} stale effects, term ${after.term} leads`,
+      stale === 0 && fresh > 0,
+      `${stale} effects of the old leader, ${fresh} of the new one`,
     );
     const answers = await askVersions(stage.url, 30);
     check(
@@ -160,8 +158,8 @@ export function leaderLost(version: string, port: number, how: 'SIGKILL' | 'SIGS
   };
 }
 
-/** All processes of a host die at once; it comes back later. */
-export function hostKilled(index: number): Scene {
+/** All processes of a host die at once; while it is away a new version is deployed; then it comes back. */
+export function hostKilled(index: number, version: string, port: number): Scene {
   return async (stage, check) => {
     const { cluster } = stage;
     const agent = cluster.agents[index] as LocalAgent;
@@ -198,16 +196,28 @@ export function hostKilled(index: number): Scene {
       later === 0,
       `${later} failed${describeFailures(stage)}`,
     );
-    const version = (await askVersions(stage.url, 1))[0];
+    const deployed = await deploy(stage, { version, port });
+    check('a new version is deployed while it is away', deployed.code === 0, `exit code ${deployed.code}`);
     await agent.start();
-    await waitUntil('the host to be back', async () =>
-      (await cluster.client.listNodes({})).some(({ name, state }) => name === agent.name && state === 'ready'),
+    const answers = await waitUntil('the host to be back', async () => {
+      const seen = await askVersions(stage.url, 10);
+      const nodes = await cluster.client.listNodes({});
+      return (
+        (nodes.some(({ name, state }) => name === agent.name && state === 'ready') ||
+          seen.some((one) => one !== version)) &&
+        seen
+      );
+    });
+    await sleep(2_000);
+    answers.push(...(await askVersions(stage.url, 30)));
+    const left = await processesOf(agent);
+    const workers = (await cluster.client.listInstances({ query: { node: agent.name } })).filter(
+      ({ status }) => status.state === 'running',
     );
-    const answers = await askVersions(stage.url, 30);
     check(
-      'when it comes back it serves no old revision',
-      answers.every((answer) => answer === version),
-      [...new Set(answers)].join(', '),
+      'when it comes back it serves and starts nothing of the old version',
+      answers.every((answer) => answer === version) && workers.length === 0,
+      `${[...new Set(answers)].join(', ')} answers; ${left.length} processes on the host, ${workers.length} workers`,
     );
   };
 }
@@ -249,7 +259,7 @@ export async function askVersions(url: string, count: number): Promise<string[]>
   );
 }
 
-async function leaderOf({ client }: LocalCluster): Promise<{ url: string; term: number }> {
+async function leaderOf({ client }: LocalCluster): Promise<{ controllerId: string; url: string; term: number }> {
   const { leader } = await client.getCluster({});
   if (leader === null) throw new Error('There is no leader');
   return leader;
@@ -259,6 +269,14 @@ async function collectEvents({ client }: LocalCluster) {
   const events = [];
   for await (const event of client.getEvents({ query: { follow: 'false', limit: 5_000 } })) events.push(event);
   return events;
+}
+
+/** What a controller has changed as leader since `term` began; its own announcements are no effects. */
+function effectsOf(controllerId: string, events: Awaited<ReturnType<typeof collectEvents>>, term: number): number {
+  const began = events.findIndex(({ type, data }) => type === 'leader.elected' && data.term === term);
+  const since = began === -1 ? [] : events.slice(began);
+  return since.filter(({ type, actor }) => actor === `leader:${controllerId}` && !/^(leader|store)\./.test(type))
+    .length;
 }
 
 function electedAt(events: Awaited<ReturnType<typeof collectEvents>>, term: number): number {

@@ -18,6 +18,6 @@ test('agents, leaders and a host are lost under load', async (t) => {
   );
   await t.test(
     'a host loses all its processes at once: its slots are healthy elsewhere in time, and it returns without an old revision',
-    (t) => assertKept(t, stage, 'host killed', hostKilled(2)),
+    (t) => assertKept(t, stage, 'host killed', hostKilled(2, 'v4', port)),
   );
 });
