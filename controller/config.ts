@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defaultKeyPrefix } from '../shared/coordination/lease-keys.ts';
+import { defaultKeyPrefix } from '../shared/coordination/lease/lease-keys.ts';
 
 /** What a controller is started with; each field is an option of `drover controller start`. */
 export const controllerOptionsSchema = z.object({

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import packageFile from '../package.json' with { type: 'json' };
 import { DroverError } from '../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../shared/contracts/issues.ts';
-import { readLeader } from '../shared/coordination/read-leader.ts';
+import { readLeader } from '../shared/coordination/election/read-leader.ts';
 import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
 import { electionPrefix } from '../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { isDroverError } from '../../shared/contracts/drover-error.ts';
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
-import { type Campaign, campaign } from '../../shared/coordination/election.ts';
+import { type Campaign, campaign } from '../../shared/coordination/election/election.ts';
 import { electionPrefix } from '../../shared/redis/keys.ts';
 import { leaderElection } from '../../shared/redis/store/create-store.ts';
 import type { Store } from '../../shared/redis/store/store.ts';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { leaseKeys } from '../../coordination/lease-keys.ts';
+import { leaseKeys } from '../../coordination/lease/lease-keys.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createKeys, electionPrefix } from '../keys.ts';
 import { createArtifactStore } from './artifact-store.ts';

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Node } from '../../../../../shared/contracts/entities.ts';
 import type { LeaderAction } from '../../../../../shared/contracts/leader-action.ts';
 import { type ServiceSpec, type ServiceSpecInput, serviceSpecSchema } from '../../../../../shared/contracts/spec.ts';
-import { leaseKeys } from '../../../../../shared/coordination/lease-keys.ts';
+import { leaseKeys } from '../../../../../shared/coordination/lease/lease-keys.ts';
 import { electionPrefix } from '../../../../../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../../../../../shared/redis/store/create-store.ts';
 import type { DeployRequest, Store } from '../../../../../shared/redis/store/store.ts';

@@ -1,4 +1,4 @@
-import { defineScript } from '../redis/script.ts';
+import { defineScript } from '../../redis/script.ts';
 
 export const acquireLease = defineScript<{
   keys: [lease: string, epoch: string, boot: string];

@@ -1,10 +1,11 @@
 import type { Redis } from 'ioredis';
-import { childAbort } from '../runtime/child-abort.ts';
+import { childAbort } from '../../runtime/child-abort.ts';
 
-import { type Clock, systemClock } from '../runtime/clock.ts';
-import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { createLease, type HeldLease, type LossReason } from './lease.ts';
-import { leaseKeys } from './lease-keys.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { type Logger, silentLogger } from '../../runtime/logger.ts';
+import type { HeldLease, LossReason } from '../lease/hold.ts';
+import { createLease } from '../lease/lease.ts';
+import { leaseKeys } from '../lease/lease-keys.ts';
 
 export interface CampaignOptions {
   /** A client of the `coord` profile. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 
-import { leaseKeys } from './lease-keys.ts';
+import { leaseKeys } from '../lease/lease-keys.ts';
 
 export interface Leader {
   readonly identity: string;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
-import { leaseKeys } from '../../../shared/coordination/lease-keys.ts';
-import { acquireLease, releaseLease, renewLease } from '../../../shared/coordination/lease-scripts.ts';
-import { seedBoot } from '../../../shared/coordination/seed-boot.ts';
-import { startRedis } from '../../support/redis.ts';
+import { leaseKeys } from '../../../../shared/coordination/lease/lease-keys.ts';
+import { acquireLease, releaseLease, renewLease } from '../../../../shared/coordination/lease/lease-scripts.ts';
+import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
+import { startRedis } from '../../../support/redis.ts';
 
 /** Far above the length of one history, so that a lease ends only where the history says so. */
 const ttlMs = 60_000;

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { createLease, type HeldLease, type LeaseOptions, type NotHeld } from '../../../shared/coordination/lease.ts';
-import { leaseKeys } from '../../../shared/coordination/lease-keys.ts';
-import { seedBoot } from '../../../shared/coordination/seed-boot.ts';
-import { connectRedis } from '../../../shared/redis/connect.ts';
-import { eventually } from '../../support/eventually.ts';
-import type { Lifetime } from '../../support/lifetime.ts';
-import { startRedis } from '../../support/redis.ts';
+import type { HeldLease } from '../../../../shared/coordination/lease/hold.ts';
+import { createLease, type LeaseOptions, type NotHeld } from '../../../../shared/coordination/lease/lease.ts';
+import { leaseKeys } from '../../../../shared/coordination/lease/lease-keys.ts';
+import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
+import { connectRedis } from '../../../../shared/redis/connect.ts';
+import { eventually } from '../../../support/eventually.ts';
+import type { Lifetime } from '../../../support/lifetime.ts';
+import { startRedis } from '../../../support/redis.ts';
 
 const keys = leaseKeys('work');
 

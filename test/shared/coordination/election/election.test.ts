@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-import { type CampaignOptions, campaign } from '../../../shared/coordination/election.ts';
-import { readLeader } from '../../../shared/coordination/read-leader.ts';
-import { seedBoot } from '../../../shared/coordination/seed-boot.ts';
-import { connectRedis } from '../../../shared/redis/connect.ts';
-import { eventually } from '../../support/eventually.ts';
-import type { Lifetime } from '../../support/lifetime.ts';
-import { startRedis } from '../../support/redis.ts';
+import { type CampaignOptions, campaign } from '../../../../shared/coordination/election/election.ts';
+import { readLeader } from '../../../../shared/coordination/election/read-leader.ts';
+import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
+import { connectRedis } from '../../../../shared/redis/connect.ts';
+import { eventually } from '../../../support/eventually.ts';
+import type { Lifetime } from '../../../support/lifetime.ts';
+import { startRedis } from '../../../support/redis.ts';
 
 /** The promise: another acts within 5 s of a leader's death or pause. */
 const failoverBoundMs = 5000;
@@ -39,7 +39,7 @@ function stand(t: Lifetime, options: Pick<CampaignOptions, 'redis' | 'identity'>
 }
 
 async function startCandidate(t: Lifetime, url: string) {
-  const program = fileURLToPath(new URL('../../fixtures/campaigns.ts', import.meta.url));
+  const program = fileURLToPath(new URL('../../../fixtures/campaigns.ts', import.meta.url));
   const child = spawn(process.execPath, [program, url], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
