@@ -89,7 +89,14 @@ export class Agent {
       bundles: this.#bundles,
       preparer: new Preparer({ artifacts: this.#artifacts, paths, environment, clock, logger, signal, onChange }),
       makeBundle: (revision) =>
-        makeBundle({ revision, paths, nodeName: facts.name, address: facts.address, baseEnvironment: environment }),
+        makeBundle({
+          revision,
+          paths,
+          nodeName: facts.name,
+          address: facts.address,
+          plan: this.#plans.plan,
+          baseEnvironment: environment,
+        }),
       address: facts.address,
       clock,
       logger,

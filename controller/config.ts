@@ -24,6 +24,16 @@ export const controllerOptionsSchema = z.object({
     .regex(/^[a-zA-Z0-9:_-]{1,64}$/)
     .default(defaultKeyPrefix)
     .describe('Prefix of all keys in Redis'),
+  servicesRedisUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Redis that services coordinate through, as their hosts reach it; default a user of its own on redisUrl'),
+  servicesKeyPrefix: z
+    .string()
+    .regex(/^[a-zA-Z0-9:_-]{1,64}$/)
+    .optional()
+    .describe('Prefix of all keys that services share; default the key prefix with "-services"'),
   maxArtifactBytes: z.int().min(1_024).max(1_073_741_824).default(134_217_728).describe('Largest artifact accepted'),
   leaseTtlMs: z
     .int()

@@ -6,12 +6,14 @@ import packageFile from '../package.json' with { type: 'json' };
 import { DroverError } from '../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../shared/contracts/issues.ts';
 import { readLeader } from '../shared/coordination/election/read-leader.ts';
+import { seedBoot } from '../shared/coordination/lease/seed-boot.ts';
+import { openCoordination } from '../shared/coordination/open-coordination.ts';
 import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
 import { electionPrefix } from '../shared/redis/keys.ts';
 import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { Logger } from '../shared/runtime/logger.ts';
-import { createAuthenticator } from './api/authenticate.ts';
+import { createAuthenticator, hashToken } from './api/authenticate.ts';
 import { buildApp } from './api/build-app.ts';
 import { createHandlers } from './api/handlers/create-handlers.ts';
 import { establishCluster } from './authority/establish-cluster.ts';
@@ -21,6 +23,7 @@ import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
 import { createRunner } from './runner/create-runner.ts';
 import { createReconcile } from './runner/reconcile.ts';
+import { createServicesAccess } from './services-access.ts';
 
 export interface RunningController {
   readonly id: string;
@@ -53,7 +56,8 @@ export async function startController(
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
-    const connections = openConnections(options.redisUrl, logger);
+    const reconnected = { grant: async () => {} };
+    const connections = openConnections(options.redisUrl, logger, () => void reconnected.grant());
     closers.push(() => Promise.all(Object.values(connections).map((connection) => connection.close())));
     const { commands, lease, messages, adapterPub, adapterSub } = connections;
     logger.info('waiting for Redis', { url: options.redisUrl });
@@ -66,10 +70,32 @@ export async function startController(
       logger,
     });
     closers.push(() => store.close());
-    const { identity, authority, caFile, adminTokenFile } = await establishCluster(store.cluster, {
+    const cluster = await establishCluster(store.cluster, {
       data: options.data,
       clusterKeyFile: options.clusterKeyFile ?? join(options.data, 'cluster.key'),
     });
+    const { identity, authority, caFile, adminTokenFile } = cluster;
+
+    const servicesPrefix = options.servicesKeyPrefix ?? `${options.keyPrefix}-services`;
+    const services = openCoordination({
+      url: options.servicesRedisUrl ?? options.redisUrl,
+      identity: id,
+      prefix: servicesPrefix,
+      logger: logger.child({ connection: 'services' }),
+    });
+    closers.push(() => services.close());
+    if (cluster.isNew && options.servicesRedisUrl === undefined) await seedBoot(commands.client, servicesPrefix);
+    const servicesToken = `drvs_${cluster.deriveSecret('services-api')}`;
+    const access = createServicesAccess({
+      redisUrl: options.redisUrl,
+      servicesRedisUrl: options.servicesRedisUrl,
+      prefix: servicesPrefix,
+      redisPassword: cluster.deriveSecret('services-redis'),
+      apiToken: servicesToken,
+      logger,
+    });
+    reconnected.grant = () => access.grant(commands.client);
+    await reconnected.grant();
 
     const { host, port } = splitAddress(options.listen);
     const url = options.advertise ?? `https://${host === '0.0.0.0' ? '127.0.0.1' : host}:${port}`;
@@ -98,7 +124,7 @@ export async function startController(
         newSecret: () => randomBytes(32).toString('base64url').replace(/[-_]/g, '0'),
         nowMs: systemClock.nowMs,
       }),
-      authenticator: createAuthenticator(store, systemClock.monotonicMs),
+      authenticator: createAuthenticator(store, hashToken(servicesToken), systemClock.monotonicMs),
       logger,
       version: packageFile.version,
       tls: { key: issued.key, cert: issued.certificate, ca: authority.certificate },
@@ -113,6 +139,7 @@ export async function startController(
       adapterClients: { pub: adapterPub.client, sub: adapterSub.client },
       keyPrefix: options.keyPrefix,
       controllerUrls: () => registration.urls(),
+      coordination: () => access.coordination,
       logger,
     });
     const registration = await keepRegistered(store.cluster, { id, url, version: packageFile.version, logger });
@@ -154,11 +181,15 @@ function parseOptions(input: ControllerOptionsInput): ControllerOptions {
 function openConnections(
   url: string,
   logger: Logger,
+  onReady: () => void,
 ): Record<'commands' | 'lease' | 'messages' | 'adapterPub' | 'adapterSub', RedisConnection> {
   const open = (profile: 'coord' | 'pubsub', duty: string) =>
     connectRedis(url, profile, { logger: logger.child({ connection: duty }) });
   return {
-    commands: open('coord', 'commands'),
+    commands: connectRedis(url, 'coord', {
+      logger: logger.child({ connection: 'commands' }),
+      onStateChange: (state) => state === 'ready' && onReady(),
+    }),
     lease: open('coord', 'lease'),
     messages: open('pubsub', 'messages'),
     adapterPub: open('pubsub', 'adapter-pub'),

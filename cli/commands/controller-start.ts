@@ -44,6 +44,17 @@ export const controllerStart = defineCommand({
       summary: 'Prefix of all keys in Redis (default drover)',
       schema: text,
     },
+    servicesRedisUrlFile: {
+      flags: '--services-redis-url-file <file>',
+      summary:
+        'File with the URL of the Redis that services coordinate through (or DROVER_SERVICES_REDIS_URL; default a user of its own on the Redis of the cluster)',
+      schema: text,
+    },
+    servicesKeyPrefix: {
+      flags: '--services-key-prefix <prefix>',
+      summary: 'Prefix of all keys that services share (default drover-services)',
+      schema: text,
+    },
     maxArtifactBytes: {
       flags: '--max-artifact-bytes <n>',
       summary: 'Largest artifact accepted (default 134217728, which is 128 MiB)',
@@ -82,6 +93,10 @@ export const controllerStart = defineCommand({
         'warning --redis-url shows its password in the process list; use --redis-url-file or DROVER_REDIS_URL',
       );
     }
+    const servicesRedisUrl =
+      options.servicesRedisUrlFile === undefined
+        ? environment.DROVER_SERVICES_REDIS_URL || undefined
+        : await readSecret(options.servicesRedisUrlFile, '--services-redis-url-file', context);
     const [{ startController }, { armFailpoints }, { keepHeapSmall }, { createLogger }] = await Promise.all([
       import('../../controller/run-controller.ts'),
       import('../../shared/runtime/failpoint.ts'),
@@ -97,6 +112,8 @@ export const controllerStart = defineCommand({
         ...(options.advertise === undefined ? {} : { advertise: options.advertise }),
         ...(options.clusterKeyFile === undefined ? {} : { clusterKeyFile: options.clusterKeyFile }),
         ...(options.keyPrefix === undefined ? {} : { keyPrefix: options.keyPrefix }),
+        ...(servicesRedisUrl === undefined ? {} : { servicesRedisUrl }),
+        ...(options.servicesKeyPrefix === undefined ? {} : { servicesKeyPrefix: options.servicesKeyPrefix }),
         ...(options.maxArtifactBytes === undefined ? {} : { maxArtifactBytes: options.maxArtifactBytes }),
         ...(options.leaseTtlMs === undefined ? {} : { leaseTtlMs: options.leaseTtlMs }),
       },

@@ -74,6 +74,7 @@ export const up = defineCommand({
           data: join(data, 'controller'),
           redisUrl,
           ...(options.listen === undefined ? {} : { listen: options.listen }),
+          ...(environment.DROVER_SERVICES_REDIS_URL ? { servicesRedisUrl: environment.DROVER_SERVICES_REDIS_URL } : {}),
         },
         { logger, signal },
       );

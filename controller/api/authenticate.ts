@@ -19,11 +19,12 @@ export interface Authenticator {
 
 export function createAuthenticator(
   { cluster, nodes }: Pick<Store, 'cluster' | 'nodes'>,
+  servicesTokenHash: string,
   monotonicMs: () => number,
 ): Authenticator {
   const remembered = new Map<string, { name: string; untilMs: number }>();
 
-  const bearer = async (request: FastifyRequest): Promise<Caller> => {
+  const bearer = async (request: FastifyRequest, auth: Operation['auth']): Promise<Caller> => {
     const token = /^Bearer ([\x21-\x7e]{16,512})$/.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
       throw new DroverError(
@@ -32,6 +33,13 @@ export function createAuthenticator(
       );
     }
     const hash = hashToken(token);
+    if (hash === servicesTokenHash) {
+      if (auth === 'services') return { kind: 'service' };
+      throw new DroverError(
+        'TOKEN_INVALID',
+        'The token that services are given is good for coordination only; this operation needs one of a person',
+      );
+    }
     const known = remembered.get(hash);
     if (known !== undefined && known.untilMs > monotonicMs()) return { kind: 'user', name: known.name };
     const found = await cluster.findToken(hash);
@@ -63,11 +71,12 @@ export function createAuthenticator(
         case 'none':
           return { kind: 'anonymous' };
         case 'token':
-          return bearer(request);
+        case 'services':
+          return bearer(request, auth);
         case 'node':
           return member(request);
         case 'any':
-          return request.headers.authorization === undefined ? member(request) : bearer(request);
+          return request.headers.authorization === undefined ? member(request) : bearer(request, auth);
       }
     },
   };

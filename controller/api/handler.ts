@@ -5,10 +5,11 @@ import type { OperationName, operations } from '../../shared/contracts/operation
 type Table = typeof operations;
 type Output<T, K extends string> = T extends { [P in K]: z.ZodType } ? z.output<T[K & keyof T] & z.ZodType> : undefined;
 
-/** Who calls: a bearer of a token, or a node by its certificate. */
+/** Who calls: a bearer of a token, a node by its certificate, or a service with the token that all services have. */
 export type Caller =
   | { readonly kind: 'user'; readonly name: string }
   | { readonly kind: 'node'; readonly nodeId: string }
+  | { readonly kind: 'service' }
   | { readonly kind: 'anonymous' };
 
 /** What a handler gets: inputs as the contract parsed them. */
@@ -46,6 +47,8 @@ export function actorOf(caller: Caller): string {
       return `user:${caller.name}`;
     case 'node':
       return `node:${caller.nodeId}`;
+    case 'service':
+      return 'service';
     case 'anonymous':
       return 'anonymous';
   }

@@ -8,6 +8,7 @@ const commonErrors = ['ARGUMENT_INVALID', 'STORE_UNREACHABLE', 'INTERNAL'] as co
 const authErrors = {
   none: [],
   token: ['TOKEN_MISSING', 'TOKEN_INVALID'],
+  services: ['TOKEN_MISSING', 'TOKEN_INVALID'],
   node: ['CERTIFICATE_INVALID'],
   any: ['TOKEN_INVALID', 'CERTIFICATE_INVALID'],
 } as const;
@@ -38,6 +39,7 @@ function describeOperation(name: OperationName, operation: Operation): Record<st
   const security = {
     none: [],
     token: [{ bearer: [] }],
+    services: [{ bearer: [] }],
     node: [{ certificate: [] }],
     any: [{ bearer: [] }, { certificate: [] }],
   };

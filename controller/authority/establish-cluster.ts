@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
@@ -14,6 +14,10 @@ export interface EstablishedCluster {
   readonly caFile: string;
   /** Null on a controller that did not set the cluster up. */
   readonly adminTokenFile: string | null;
+  /** True when this call set the cluster up: there is no earlier data that could have been lost. */
+  readonly isNew: boolean;
+  /** A secret that every controller of this cluster derives alike: 43 letters, digits, - and _. */
+  readonly deriveSecret: (purpose: string) => string;
 }
 
 /**
@@ -28,7 +32,8 @@ export async function establishCluster(
 ): Promise<EstablishedCluster> {
   await mkdir(paths.data, { recursive: true, mode: 0o700 });
   const adminTokenFile = join(paths.data, 'admin-token');
-  const identity = (await cluster.read()) ?? (await setUp(cluster, paths.clusterKeyFile, adminTokenFile));
+  const known = await cluster.read();
+  const identity = known ?? (await setUp(cluster, paths.clusterKeyFile, adminTokenFile));
   const key = await readClusterKey(paths.clusterKeyFile);
   if (key === null) {
     throw new DroverError(
@@ -44,7 +49,14 @@ export async function establishCluster(
   await writeFile(caFile, identity.caCertificate, { mode: 0o644 });
   const token = await readFile(adminTokenFile, 'utf8').catch(() => null);
   const isOurs = token !== null && hashToken(token.trim()) === identity.adminTokenHash;
-  return { identity, authority, caFile, adminTokenFile: isOurs ? adminTokenFile : null };
+  return {
+    identity,
+    authority,
+    caFile,
+    adminTokenFile: isOurs ? adminTokenFile : null,
+    isNew: known === null && isOurs,
+    deriveSecret: (purpose) => createHmac('sha256', key).update(purpose).digest('base64url'),
+  };
 }
 
 async function setUp(cluster: ClusterStore, clusterKeyFile: string, adminTokenFile: string): Promise<ClusterIdentity> {

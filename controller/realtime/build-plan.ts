@@ -1,4 +1,4 @@
-import type { Assignment, Plan } from '../../shared/contracts/agent-session.ts';
+import type { Assignment, Plan, PlanCoordination } from '../../shared/contracts/agent-session.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import { isTerminal } from '../../shared/state/instance-states.ts';
 
@@ -6,7 +6,12 @@ import { isTerminal } from '../../shared/state/instance-states.ts';
  * All that one node should do, from one snapshot. Pure. An instance that is not in the plan is to be stopped by the
  * agent: that is how lost and removed ones end on a host that comes back.
  */
-export function buildPlan(nodeId: string, snapshot: Snapshot, controllers: readonly string[]): Plan {
+export function buildPlan(
+  nodeId: string,
+  snapshot: Snapshot,
+  controllers: readonly string[],
+  coordination: PlanCoordination | null,
+): Plan {
   const node = snapshot.nodes.find(({ id }) => id === nodeId);
   const deploying = new Map(snapshot.deployments.map((deployment) => [deployment.id, deployment]));
   const assignments: Assignment[] = snapshot.instances
@@ -34,6 +39,7 @@ export function buildPlan(nodeId: string, snapshot: Snapshot, controllers: reado
       .map(({ service, revision, artifact, spec }) => ({ service, revision, artifact, spec })),
     routes: node?.router ? snapshot.routes : null,
     controllers: [...controllers],
+    coordination,
     removed: node === undefined,
   };
 }

@@ -11,6 +11,7 @@ import {
   type LogChunk,
   type LogQuery,
   type Plan,
+  type PlanCoordination,
   type Reply,
   reportSchema,
   sessionPath,
@@ -41,6 +42,7 @@ export interface SessionServerDeps {
   readonly adapterClients: { readonly pub: Redis; readonly sub: Redis };
   readonly keyPrefix: string;
   readonly controllerUrls: () => readonly string[];
+  readonly coordination: () => PlanCoordination | null;
   readonly logger: Logger;
 }
 
@@ -54,7 +56,7 @@ const messageBytes = 16 * 1_048_576;
 const agentAnswerMs = 5_000;
 
 export function createSessionServer(deps: SessionServerDeps): SessionServer {
-  const { server, store, logger, controllerUrls } = deps;
+  const { server, store, logger, controllerUrls, coordination } = deps;
   const io = new Server<AgentToController, ControllerToAgent>(server, {
     path: sessionPath,
     transports: ['websocket'],
@@ -82,7 +84,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
   io.on('connection', (socket) => serve(socket, socket.data.nodeId as string));
 
   const planOf = async (nodeId: string): Promise<Plan> =>
-    buildPlan(nodeId, await snapshots.current(), controllerUrls());
+    buildPlan(nodeId, await snapshots.current(), controllerUrls(), coordination());
 
   const serve = (socket: AgentSocket, nodeId: string): void => {
     const answer = <T>(name: string, schema: z.ZodType<T>, act: (message: T) => Promise<unknown>) => {

@@ -26,6 +26,11 @@ export const serverVariables: readonly EnvironmentVariable[] = [
     meaning:
       'Redis of the cluster: `redis://`, `rediss://` or `redis+sentinel://host:port,host:port/name`. `drover up` and `npm start` bring a private server when it is missing',
   },
+  {
+    name: 'DROVER_SERVICES_REDIS_URL',
+    meaning:
+      'Redis that services coordinate through, as their hosts reach it, with a user of its own. Default: a user that the controllers make on the Redis of the cluster',
+  },
 ];
 
 /** What a worker finds besides `env` of its spec. */
@@ -44,5 +49,13 @@ export const workerVariables: readonly EnvironmentVariable[] = [
   { name: 'DROVER_SLOT', meaning: 'Number of the slot' },
   { name: 'DROVER_INSTANCE_ID', meaning: 'Id of the instance' },
   { name: 'DROVER_NODE', meaning: 'Name of the node' },
+  {
+    name: 'DROVER_COORDINATION_URL',
+    meaning: 'Redis that services coordinate through, for the SDK; with a password. Not there when services have none',
+  },
+  { name: 'DROVER_COORDINATION_PREFIX', meaning: 'Prefix of all keys that services share' },
+  { name: 'DROVER_URL', meaning: 'URLs of the controllers, for services that coordinate over REST' },
+  { name: 'DROVER_TOKEN', meaning: 'Bearer token that is good for the coordination operations of the API only' },
+  { name: 'DROVER_CA', meaning: "File with the certificate of the cluster's authority" },
   { name: 'DROVER_SHIM', meaning: 'Marks the processes of this shim. Leave it as it is: by it nothing is left behind' },
 ];

@@ -67,6 +67,7 @@ const named = new Map([...objects, ...elsewhere]);
 const authentication: Record<Operation['auth'], string> = {
   none: 'none',
   token: 'bearer token',
+  services: 'bearer token, also the one that services are given',
   node: 'certificate of a node',
   any: 'bearer token, or certificate of a node',
 };

@@ -35,6 +35,13 @@ export const planRevisionSchema = z.object({
   spec: serviceSpecSchema,
 });
 
+/** How the workers of a node reach what services coordinate through; it becomes part of their environment. */
+export const planCoordinationSchema = z.object({
+  redisUrl: z.string().nullable().describe('Holds a password. Null: no Redis for services, REST only'),
+  prefix: z.string(),
+  apiToken: z.string().describe('Bearer token for the coordination operations of the REST API, and no others'),
+});
+
 /** All that one node should do. An agent refuses a plan whose (generation, term, version) is older than the one it holds. */
 export const planSchema = z.object({
   nodeId: idSchema,
@@ -43,6 +50,8 @@ export const planSchema = z.object({
   version: z.int(),
   assignments: z.array(assignmentSchema),
   revisions: z.array(planRevisionSchema),
+  /** Absent in plans of controllers that are a version older. */
+  coordination: planCoordinationSchema.nullable().default(null),
   routes: routingTableSchema.nullable().describe('Null on a node without a router'),
   controllers: z.array(z.string()).describe('URLs of all controllers, to be remembered'),
   removed: z.boolean().describe('This node was removed from the cluster: stop all and leave'),
@@ -100,6 +109,7 @@ export type Reply<T> = { ok: true; value: T } | { ok: false; problem: { code: st
 export type NodeFactsMessage = z.infer<typeof nodeFactsSchema>;
 export type Assignment = z.infer<typeof assignmentSchema>;
 export type PlanRevision = z.infer<typeof planRevisionSchema>;
+export type PlanCoordination = z.infer<typeof planCoordinationSchema>;
 export type Plan = z.infer<typeof planSchema>;
 export type Report = z.infer<typeof reportSchema>;
 export type Heartbeat = z.infer<typeof heartbeatSchema>;

@@ -24,8 +24,11 @@ export interface Operation {
   /** fastify style, `:name` for parameters. */
   readonly path: string;
   readonly summary: string;
-  /** none: open. token: bearer token. node: client certificate of a node. any: token or certificate. */
-  readonly auth: 'none' | 'token' | 'node' | 'any';
+  /**
+   * none: open. token: bearer token. services: bearer token, also the one that services are given. node: client
+   * certificate of a node. any: token or certificate.
+   */
+  readonly auth: 'none' | 'token' | 'services' | 'node' | 'any';
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;

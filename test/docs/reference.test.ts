@@ -69,6 +69,7 @@ test('the page names exactly the variables that a worker gets besides its spec a
     paths: openDataDirectory(data),
     nodeName: 'host-1',
     address: '127.0.0.1',
+    plan: { controllers: [], coordination: { redisUrl: 'redis://127.0.0.1', prefix: 'p', apiToken: 't' } },
     baseEnvironment: baseEnvironment({}),
   });
   const worker = workerEnvironment(bundle, { id: 'i-1', slot: 0, port: 20_000, env: {} });

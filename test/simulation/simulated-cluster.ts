@@ -199,7 +199,7 @@ export class SimulatedCluster {
     if (!host.connected) return;
     if (this.#nowMs % 1_000 === 0) this.store.heartbeat(host.id);
     if (this.#random.chance(0.5)) {
-      const plan = buildPlan(host.id, this.store.snapshot(), []);
+      const plan = buildPlan(host.id, this.store.snapshot(), [], null);
       const deliver = () => host.connected && host.receive(plan);
       this.#later(400, deliver);
       if (this.#random.chance(0.1)) this.#later(1_500, deliver);

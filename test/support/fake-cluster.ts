@@ -76,6 +76,7 @@ export class FakeCluster {
       revisions: [],
       routes: null,
       controllers: [],
+      coordination: null,
       removed: false,
     };
   }

@@ -15,6 +15,7 @@ const plan: Plan = {
   revisions: [],
   routes: null,
   controllers: [],
+  coordination: null,
   removed: false,
 };
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { createAuthenticator } from '../../../controller/api/authenticate.ts';
+import { createAuthenticator, hashToken } from '../../../controller/api/authenticate.ts';
 import { buildApp } from '../../../controller/api/build-app.ts';
 import { createHandlers } from '../../../controller/api/handlers/create-handlers.ts';
 import { type EstablishedCluster, establishCluster } from '../../../controller/authority/establish-cluster.ts';
@@ -43,6 +43,7 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
   const data = tempDirectory(t);
   const cluster = await establishCluster(store.cluster, { data, clusterKeyFile: join(data, 'cluster.key') });
   const issued = await cluster.authority.issueServer(['127.0.0.1']);
+  const servicesToken = `drvs_${cluster.deriveSecret('services-api')}`;
   let ids = 0;
   const app = buildApp({
     handlers: createHandlers({
@@ -60,7 +61,7 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
       newSecret: () => randomBytes(24).toString('hex'),
       nowMs: () => Date.now(),
     }),
-    authenticator: createAuthenticator(store, () => performance.now()),
+    authenticator: createAuthenticator(store, hashToken(servicesToken), () => performance.now()),
     logger: silentLogger,
     version: '0.0.0-test',
     tls: { key: issued.key, cert: issued.certificate, ca: cluster.authority.certificate },
