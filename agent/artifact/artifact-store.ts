@@ -15,6 +15,7 @@ import { pipeline } from 'node:stream/promises';
 import { isDroverError } from '../../shared/contracts/drover-error.ts';
 import { operations } from '../../shared/contracts/operations.ts';
 import { type ControllerRequest, openResponse } from '../request-json.ts';
+import { provideSdk } from './provide-sdk.ts';
 import { unpackArtifact } from './unpack-artifact.ts';
 
 /** Revisions that are no longer planned are kept so far, because a rollback wants one of them soon. */
@@ -25,6 +26,9 @@ export interface ArtifactStoreOptions {
   readonly controllers: () => readonly string[];
   readonly tls: ControllerRequest['tls'];
 }
+
+/** Beside the artifacts, where modules of all of them look. */
+const sdkFolder = 'node_modules';
 
 /** No controller could give the artifact now; the same call may succeed later. */
 export class ArtifactUnavailable extends Error {
@@ -43,6 +47,7 @@ export class ArtifactStore {
     for (const name of readdirSync(options.directory)) {
       if (name.includes('.')) rmSync(join(options.directory, name), { recursive: true, force: true });
     }
+    provideSdk(options.directory);
   }
 
   /**
@@ -63,7 +68,7 @@ export class ArtifactStore {
   /** Removes artifacts that are neither planned nor among the last few used. */
   prune(planned: ReadonlySet<string>): void {
     const unplanned = readdirSync(this.#options.directory)
-      .filter((name) => !name.includes('.') && !planned.has(name) && !this.#fetching.has(name))
+      .filter((name) => name !== sdkFolder && !name.includes('.') && !planned.has(name) && !this.#fetching.has(name))
       .map((name) => ({ name, usedAt: statSync(join(this.#options.directory, name)).mtimeMs }))
       .sort((a, b) => b.usedAt - a.usedAt);
     for (const { name } of unplanned.slice(keptUnplanned)) {
