@@ -1,0 +1,30 @@
+import type { Loss } from './history.ts';
+import type { Grant } from './lease-view.ts';
+
+export interface Lateness {
+  readonly losses: number;
+  /** Of all aborts, by how many ms the last one came after the end of its lease in Redis; negative is before it. */
+  readonly maxMs: number;
+  readonly late: readonly string[];
+  /** Losses whose grant Redis never made. */
+  readonly unknown: number;
+}
+
+/** Compares when each holder was told to stop with when its lease ended by the clock of Redis, which must not have been moved. */
+export function measureLateness(losses: readonly Loss[], grants: readonly Grant[]): Lateness {
+  const byEpoch = new Map(grants.map((grant) => [`${grant.key} ${grant.epoch}`, grant]));
+  let maxMs = Number.NEGATIVE_INFINITY;
+  let unknown = 0;
+  const late: string[] = [];
+  for (const { key, epoch, reason, wallMs } of losses) {
+    const grant = byEpoch.get(`${key} ${epoch}`);
+    if (grant === undefined) {
+      unknown++;
+      continue;
+    }
+    const lateMs = wallMs - grant.expiresAtMs;
+    maxMs = Math.max(maxMs, lateMs);
+    if (lateMs > 0) late.push(`${key}: told "${reason}" ${lateMs} ms after its end`);
+  }
+  return { losses: losses.length, maxMs, late, unknown };
+}

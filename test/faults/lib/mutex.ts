@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Coordination } from '../../../shared/coordination/coordination.ts';
+import { createLease } from '../../../shared/coordination/lease/lease.ts';
+
+/** What the campaigns need of anything that is held by one at a time. */
+export interface Mutex {
+  /**
+   * `refused`: another had it. `nothing`: an answer that says nothing about others. `unknown`: no answer; the next call
+   * for the same key asks about the same attempt.
+   */
+  tryAcquire(key: string): Promise<Held | 'refused' | 'nothing' | 'unknown'>;
+}
+
+export interface Held {
+  readonly epoch: number;
+  readonly signal: AbortSignal;
+  readonly lossReason: string | undefined;
+  assertHeld(): void;
+  release(): Promise<void>;
+}
+
+/** `careless` is what many write by hand: no deadline of the holder's own, and a release that asks for no token. */
+export type MutexKind = 'lease' | 'lock' | 'careless';
+
+export async function openMutex(kind: MutexKind, coordination: Coordination, ttlMs: number): Promise<Mutex> {
+  switch (kind) {
+    case 'lease':
+      return leaseMutex(coordination, ttlMs);
+    case 'lock':
+      throw new Error('There are no locks yet');
+    case 'careless':
+      return carelessMutex(coordination, ttlMs);
+  }
+}
+
+function leaseMutex(coordination: Coordination, ttlMs: number): Mutex {
+  const leases = new Map<string, ReturnType<typeof createLease>>();
+  return {
+    async tryAcquire(key) {
+      const { redis, identity, prefix } = coordination;
+      const lease = leases.get(key) ?? createLease({ redis, name: key, ttlMs, identity, prefix });
+      leases.set(key, lease);
+      const answer = await lease.acquire();
+      if (answer.held) return answer;
+      if (answer.reason === 'held') return 'refused';
+      return answer.reason === 'recovering' ? 'nothing' : 'unknown';
+    },
+  };
+}
+
+function carelessMutex({ redis, prefix }: Coordination, ttlMs: number): Mutex {
+  return {
+    async tryAcquire(key) {
+      const name = `${prefix}:lease:${key}`;
+      try {
+        if ((await redis.set(name, randomUUID(), 'PX', ttlMs, 'NX')) === null) return 'refused';
+        const epoch = await redis.incr(`${name}:count`);
+        const released = new AbortController();
+        return {
+          epoch,
+          signal: released.signal,
+          lossReason: undefined,
+          assertHeld() {},
+          async release() {
+            released.abort();
+            await redis.del(name).catch(() => {});
+          },
+        };
+      } catch {
+        return 'unknown';
+      }
+    },
+  };
+}

@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+
+import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
+import type { Lifetime } from './lifetime.ts';
+import { tempDirectory } from './temp-directory.ts';
+
+export interface SentinelNode {
+  readonly port: number;
+  /** Of its append-only file. */
+  readonly directory: string;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  pause(): void;
+  resume(): void;
+}
+
+/** Three data nodes and three Sentinels that watch them; a write needs one replica that keeps up. */
+export interface SentinelSet {
+  /** `redis+sentinel://…`, for `openCoordination`. */
+  readonly url: string;
+  readonly nodes: readonly SentinelNode[];
+  /** As a majority of the Sentinels says. */
+  master(): Promise<SentinelNode>;
+}
+
+/** Far above a hiccup of a busy machine, far below what a test can wait. */
+const downAfterMs = 1500;
+const nodeCount = 3;
+const sentinelCount = 3;
+const setpriv = '/usr/bin/setpriv';
+const masterName = 'drover';
+
+/** Starts all six processes on free ports of 127.0.0.1; they go with the test. */
+export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
+  const root = tempDirectory(t, 'drover-sentinel-');
+  const running = new Set<ChildProcess>();
+  t.after(async () => {
+    await Promise.all([...running].map((child) => end(child)));
+  });
+
+  async function end(child: ChildProcess): Promise<void> {
+    running.delete(child);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async function launch(program: string[], port: number): Promise<ChildProcess> {
+    const [command, ...args] = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', ...program] : program;
+    const child = spawn(command!, args, { stdio: 'ignore' });
+    running.add(child);
+    await eventually(() => ask(port, (redis) => redis.ping()), { timeoutMs: 10_000, intervalMs: 50 });
+    return child;
+  }
+
+  const ports = await freePorts(nodeCount + sentinelCount);
+  const nodes = await Promise.all(
+    ports.slice(0, nodeCount).map(async (port, index): Promise<SentinelNode> => {
+      const directory = join(root, `node-${index}`);
+      mkdirSync(directory);
+      const file = join(directory, 'redis.conf');
+      const follows = index === 0 ? [] : [`replicaof 127.0.0.1 ${ports[0]}`];
+      writeFileSync(file, [...nodeConfig(port, directory), ...follows, ''].join('\n'));
+      let child = await launch(['redis-server', file], port);
+      return {
+        port,
+        directory,
+        kill: () => end(child),
+        async start() {
+          child = await launch(['redis-server', file], port);
+        },
+        pause: () => void child.kill('SIGSTOP'),
+        resume: () => void child.kill('SIGCONT'),
+      };
+    }),
+  );
+  await eventually(() => ask(ports[0]!, async (redis) => (await replicasOf(redis)) === nodeCount - 1), {
+    timeoutMs: 15_000,
+    intervalMs: 100,
+  });
+
+  const sentinelPorts = ports.slice(nodeCount);
+  await Promise.all(
+    sentinelPorts.map(async (port, index) => {
+      const directory = join(root, `sentinel-${index}`);
+      mkdirSync(directory);
+      const file = join(directory, 'sentinel.conf');
+      writeFileSync(file, sentinelConfig(port, ports[0]!, directory).join('\n'));
+      await launch(['redis-sentinel', file], port);
+    }),
+  );
+  await eventually(() => everySentinelKnowsAll(sentinelPorts), { timeoutMs: 20_000, intervalMs: 100 });
+
+  return {
+    url: `redis+sentinel://${sentinelPorts.map((port) => `127.0.0.1:${port}`).join(',')}/${masterName}`,
+    nodes,
+    async master() {
+      const answers = await Promise.all(sentinelPorts.map(masterPort));
+      const port = answers.find((answer) => answers.filter((other) => other === answer).length * 2 > sentinelCount);
+      const node = nodes.find((candidate) => candidate.port === port);
+      if (node === undefined) throw new Error(`The Sentinels do not agree on a master: ${answers.join(', ')}`);
+      return node;
+    },
+  };
+}
+
+function nodeConfig(port: number, directory: string): string[] {
+  return [
+    'bind 127.0.0.1',
+    `port ${port}`,
+    `dir ${directory}`,
+    `logfile ${join(directory, 'redis.log')}`,
+    'save ""',
+    'appendonly yes',
+    'appendfsync everysec',
+    'auto-aof-rewrite-percentage 0',
+    'maxmemory-policy noeviction',
+    'repl-diskless-sync-delay 0',
+    'repl-ping-replica-period 1',
+    'min-replicas-to-write 1',
+    'min-replicas-max-lag 2',
+  ];
+}
+
+function sentinelConfig(port: number, firstMaster: number, directory: string): string[] {
+  return [
+    'bind 127.0.0.1',
+    `port ${port}`,
+    `dir ${directory}`,
+    `logfile ${join(directory, 'sentinel.log')}`,
+    `sentinel monitor ${masterName} 127.0.0.1 ${firstMaster} 2`,
+    `sentinel down-after-milliseconds ${masterName} ${downAfterMs}`,
+    `sentinel failover-timeout ${masterName} 10000`,
+    `sentinel parallel-syncs ${masterName} 2`,
+    '',
+  ];
+}
+
+async function replicasOf(redis: Redis): Promise<number> {
+  return Number(/connected_slaves:(\d+)/.exec(await redis.info('replication'))?.[1] ?? 0);
+}
+
+async function everySentinelKnowsAll(ports: readonly number[]): Promise<boolean> {
+  const known = await Promise.all(
+    ports.map((port) =>
+      ask(port, async (redis) => {
+        const info = await redis.info('sentinel');
+        return info.includes(`slaves=${nodeCount - 1},sentinels=${sentinelCount}`);
+      }),
+    ),
+  );
+  return known.every(Boolean);
+}
+
+async function masterPort(sentinel: number): Promise<number | undefined> {
+  try {
+    return await ask(sentinel, async (redis) => {
+      const answer = (await redis.call('SENTINEL', 'get-master-addr-by-name', masterName)) as [string, string] | null;
+      return answer === null ? undefined : Number(answer[1]);
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+async function ask<T>(port: number, question: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis({
+    ...{ port, host: '127.0.0.1', lazyConnect: true, maxRetriesPerRequest: 0, connectTimeout: 1000 },
+    commandTimeout: 1000,
+    retryStrategy: () => null,
+    enableReadyCheck: false,
+  });
+  redis.on('error', () => {});
+  try {
+    await redis.connect();
+    return await question(redis);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** All at once, so that no two are the same. */
+async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) found.add(await freePort());
+  return [...found];
+}
