@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
-import type { Operation } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
 import type { Store } from '../../shared/redis/store/store.ts';
 import { agentRole } from '../authority/certificate-authority.ts';
 import type { Caller } from './handler.ts';

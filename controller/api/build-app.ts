@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import { DroverError, isDroverError } from '../../shared/contracts/drover-error.ts';
-import { type Operation, operations } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
+import { operations } from '../../shared/contracts/operations.ts';
 import { toProblem } from '../../shared/contracts/problem.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { Authenticator } from './authenticate.ts';

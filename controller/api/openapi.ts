@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { errorRegistry } from '../../shared/contracts/error-code.ts';
-import { type Operation, type OperationName, operations } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
+import { type OperationName, operations } from '../../shared/contracts/operations.ts';
 import { problemSchema } from '../../shared/contracts/problem.ts';
 
 /** Errors that any operation may answer, by how it is authenticated. */

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
-import type { Operation } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
 import { childAbort } from '../../shared/runtime/child-abort.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Caller, ServerSentEvent } from './handler.ts';

@@ -17,11 +17,11 @@ import {
 } from '../../shared/contracts/entities.ts';
 import { errorRegistry } from '../../shared/contracts/error-code.ts';
 import { eventSchema } from '../../shared/contracts/events.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
 import {
   clusterSchema,
   joinResultSchema,
   logLineSchema,
-  type Operation,
   operations,
   planServiceResultSchema,
   serviceViewSchema,

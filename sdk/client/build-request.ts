@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
-import type { Operation } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
 import type { BinaryBody } from './operation-types.ts';
 
 export interface RequestParts {

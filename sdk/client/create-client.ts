@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
-import { type Operation, type OperationName, operations } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
+import { type OperationName, operations } from '../../shared/contracts/operations.ts';
 import { buildRequest, type RequestParts } from './build-request.ts';
 import { createFailover, parseJson, readText } from './failover.ts';
 import { followStream } from './follow-stream.ts';

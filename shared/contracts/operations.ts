@@ -11,35 +11,9 @@ import {
   routerStatusSchema,
   serviceSchema,
 } from './entities.ts';
-import type { ErrorCode } from './error-code.ts';
 import { eventSchema } from './events.ts';
+import type { Operation } from './operation.ts';
 import { labelsSchema, scaleSchema, serviceNameSchema, serviceSpecSchema, sha256Schema } from './spec.ts';
-
-/**
- * The one table of REST operations. Routes, `/openapi.json`, the client and the reference pages are all made from it.
- * Query parameters arrive as strings, hence `z.coerce`.
- */
-export interface Operation {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
-  /** fastify style, `:name` for parameters. */
-  readonly path: string;
-  readonly summary: string;
-  /**
-   * none: open. token: bearer token. services: bearer token, also the one that services are given. node: client
-   * certificate of a node. any: token or certificate.
-   */
-  readonly auth: 'none' | 'token' | 'services' | 'node' | 'any';
-  readonly params?: z.ZodObject;
-  readonly query?: z.ZodObject;
-  readonly body?: z.ZodType;
-  /** Media type of the body where it is not JSON. */
-  readonly bodyType?: 'application/octet-stream';
-  readonly status: 200 | 201 | 202 | 204;
-  readonly response?: z.ZodType;
-  /** `sse` streams `response` objects as events; `binary` is application/octet-stream. */
-  readonly stream?: 'sse' | 'binary';
-  readonly errors: readonly ErrorCode[];
-}
 
 const byService = z.object({ name: serviceNameSchema });
 const byId = z.object({ id: z.string().min(1).max(128) });
@@ -114,6 +88,7 @@ export const logLineSchema = z.object({
   line: z.string(),
 });
 
+/** The one table of REST operations. Routes, `/openapi.json`, the client and the reference pages are all made from it. */
 export const operations = {
   getCluster: {
     method: 'GET',

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import { DroverError, isDroverError } from '../../shared/contracts/drover-error.ts';
 import { toIssues } from '../../shared/contracts/issues.ts';
-import { type Operation, type OperationName, operations } from '../../shared/contracts/operations.ts';
+import type { Operation } from '../../shared/contracts/operation.ts';
+import { type OperationName, operations } from '../../shared/contracts/operations.ts';
 import { toProblem } from '../../shared/contracts/problem.ts';
 import type { Lifetime } from './lifetime.ts';
 
