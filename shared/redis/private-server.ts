@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 
 import { DroverError } from '../contracts/drover-error.ts';
+import { freePort } from '../runtime/free-port.ts';
 
 export interface PrivateServerOptions {
   /** Holds the configuration, the password (mode 0600) and the data; made when missing. One server per directory. */
@@ -157,14 +157,4 @@ async function ask<T>(server: Access, question: (redis: Redis) => Promise<T>): P
   } finally {
     redis.disconnect();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No TCP address from listen on 127.0.0.1');
-  return address.port;
 }
