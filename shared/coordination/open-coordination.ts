@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
-import { connectRedis, type RedisState } from '../redis/connect.ts';
+import {
+  type ConnectRedisOptions,
+  connectRedis,
+  type RedisConnection,
+  type RedisProfile,
+  type RedisState,
+} from '../redis/connect.ts';
 import { parseRedisUrl } from '../redis/redis-url.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
@@ -24,6 +30,12 @@ export interface OpenCoordination extends Coordination {
   readonly state: RedisState;
   /** Resolves once both connections are there. Rejects with the signal's reason when it aborts first. */
   ready(signal?: AbortSignal): Promise<void>;
+  /**
+   * Opens a further connection to the same Redis, for what must not share one: blocking reads, many subscriptions. It
+   * belongs to the caller, and is closed with the participant at the latest.
+   * @throws Error after `close()`
+   */
+  connection(profile: RedisProfile, options?: Pick<ConnectRedisOptions, 'onStateChange'>): RedisConnection;
   /** Ends everything started on it, then the connections. Never throws. */
   close(): Promise<void>;
 }
@@ -40,6 +52,7 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
   const coord = connectRedis(url, 'coord', { logger, ...pick(options) });
   const pubsub = connectRedis(url, 'pubsub', { logger });
   const wakeUps = createWakeUps(pubsub.client, leaving.signal, logger);
+  const further = new Set<RedisConnection>();
   let closed: Promise<void> | undefined;
 
   return {
@@ -59,10 +72,27 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
     async ready(signal) {
       await Promise.all([coord.ready(signal), pubsub.ready(signal)]);
     },
+    connection(profile, more = {}) {
+      leaving.signal.throwIfAborted();
+      const opened = connectRedis(url, profile, { logger, ...more });
+      further.add(opened);
+      return {
+        client: opened.client,
+        get state() {
+          return opened.state;
+        },
+        ready: opened.ready,
+        async close() {
+          if (further.delete(opened)) await opened.close();
+        },
+      };
+    },
     close() {
       closed ??= (async () => {
         leaving.abort();
-        await Promise.all([pubsub.close(), coord.close()]);
+        const rest = [...further].map((connection) => connection.close());
+        further.clear();
+        await Promise.all([pubsub.close(), coord.close(), ...rest]);
       })();
       return closed;
     },
