@@ -21,6 +21,8 @@ export interface ContenderSettings {
 const longHoldShare = 0.03;
 /** Between two steps; short, so that the keys are contended all the time. */
 const maxPauseMs = 6;
+/** After a refusal; longer, so that a history holds more than refusals. */
+const maxRetryMs = 25;
 
 const settings = JSON.parse(process.argv[2]!) as ContenderSettings;
 const { name, url, kind, prefix, keys, ttlMs, operationsPerKey } = settings;
@@ -49,7 +51,7 @@ async function contend(key: string): Promise<void> {
     }
     if (answer === 'refused' || answer === 'nothing') {
       end(isAmbiguous ? 'info' : answer === 'refused' ? 'fail' : 'void');
-      await pause(maxPauseMs);
+      await pause(maxRetryMs);
       continue;
     }
     end('ok', answer.epoch);

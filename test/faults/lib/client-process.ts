@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 /** A real process that takes part in a campaign. */
 export interface ClientProcess {
   readonly name: string;
+  readonly pid: number;
   readonly isRunning: boolean;
   /** What went wrong in it, once it has ended by itself: an exit code other than 0, with the last it wrote to stderr. */
   readonly failure: string | undefined;
@@ -15,11 +16,13 @@ export interface ClientProcess {
   readonly lines: readonly string[];
   /** Sends one line to its stdin. */
   tell(line: string): void;
-  /** Resolves when it has ended by itself. */
-  ended(): Promise<void>;
+  /** Tells it to end, and resolves when it has. Kills it, as a failure, when it does not. */
+  end(): Promise<void>;
 }
 
 const setpriv = '/usr/bin/setpriv';
+/** Closing connections takes milliseconds; what is left open keeps a process from ending. */
+const endTimeoutMs = 8000;
 /** Enough for a stack trace. */
 const maxErrorChars = 4000;
 
@@ -47,6 +50,7 @@ export function startClient(program: URL, name: string, settings: object): Clien
   return {
     name,
     lines,
+    pid: child.pid ?? 0,
     get isRunning() {
       return !hasEnded();
     },
@@ -63,8 +67,11 @@ export function startClient(program: URL, name: string, settings: object): Clien
       await ended;
     },
     tell: (line) => void child.stdin!.write(`${line}\n`),
-    async ended() {
+    async end() {
+      if (!hasEnded()) child.stdin!.end('end\n');
+      const timer = setTimeout(() => child.kill('SIGKILL'), endTimeoutMs);
       await ended;
+      clearTimeout(timer);
     },
   };
 }

@@ -25,6 +25,8 @@ export interface Loss {
   readonly at: number;
   /** Wall clock in ms, which is the clock by which Redis ends keys. */
   readonly wallMs: number;
+  /** Wall clock at the last assertion that passed, where the holder kept asserting. */
+  readonly assertedMs?: number;
 }
 
 export interface History {
@@ -49,7 +51,7 @@ export interface Recorder {
   invoke(type: Operation['type'], key: string, epoch?: number): (outcome: Outcome, epoch?: number) => void;
   /** An operation that took no time: a look at the own clock. */
   instant(type: Operation['type'], key: string, outcome: 'ok' | 'fail', epoch: number, at: number): void;
-  lose(key: string, epoch: number, reason: string): void;
+  lose(key: string, epoch: number, reason: string, assertedMs?: number): void;
   close(): void;
 }
 
@@ -73,8 +75,9 @@ export function openRecorder(file: string, processName: string): Recorder {
       append({ phase: 'invoke', process: processName, id, type, key, at, epoch });
       append({ phase: outcome, id, at });
     },
-    lose(key, epoch, reason) {
-      append({ phase: 'loss', process: processName, key, epoch, reason, at: machineMicros(), wallMs: Date.now() });
+    lose(key, epoch, reason, assertedMs) {
+      const told = { process: processName, key, epoch, reason, at: machineMicros(), wallMs: Date.now() };
+      append({ phase: 'loss', ...told, ...(assertedMs === undefined ? {} : { assertedMs }) });
     },
     close: () => closeSync(descriptor),
   };

@@ -1,5 +1,6 @@
 /** One lease as Redis saw it, read from the order of its own effects. */
 export interface Grant {
+  /** The name of the lease, without what Redis has before it. */
   readonly key: string;
   readonly token: string;
   readonly epoch: number;
@@ -57,7 +58,7 @@ export function viewLeases(commands: readonly (readonly string[])[], prefix: str
     }
     const at = options.findIndex((option) => option.toUpperCase() === 'PXAT');
     const epoch = epochs.get(key) ?? Number.NaN;
-    const made: Grant = { key, token, epoch, expiresAtMs: Number(options[at + 1]), end: null };
+    const made: Grant = { key: key.slice(start.length), token, epoch, expiresAtMs: Number(options[at + 1]), end: null };
     live.set(key, made);
     grants.push(made);
   }

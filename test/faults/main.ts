@@ -1,0 +1,65 @@
+// npm run faults [-- --long --only name --seed n --json file]: breaks real processes, and checks what the survivors recorded.
+
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+import { openLifetime } from './lib/open-lifetime.ts';
+import type { Scenario, ScenarioResult } from './lib/scenario.ts';
+import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
+import { staleEffects } from './scenarios/stale-effects.ts';
+
+const scenarios: readonly Scenario[] = [mutualExclusion('lease'), staleEffects('lease', ['redis-register'])];
+
+const { values } = parseArgs({
+  options: {
+    long: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    seed: { type: 'string', default: '1' },
+    json: { type: 'string' },
+  },
+});
+const chosen = scenarios.filter(({ name }) => values.only?.some((part) => name.includes(part)) ?? true);
+const seed = Number(values.seed);
+if (chosen.length === 0 || !Number.isInteger(seed)) {
+  process.stderr.write(`nothing to run; scenarios: ${scenarios.map(({ name }) => name).join(', ')}\n`);
+  process.exit(1);
+}
+
+const results: Record<string, ScenarioResult & { seconds: number }> = {};
+for (const scenario of chosen) {
+  process.stdout.write(`\n${scenario.name} (seed ${seed}): ${scenario.shows}\n`);
+  const startedAt = performance.now();
+  const result = await runOne(scenario);
+  const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
+  results[scenario.name] = { ...result, seconds };
+  for (const [name, value] of Object.entries(result.figures)) process.stdout.write(`  ${name}: ${value}\n`);
+  if (result.skipped !== undefined) process.stdout.write(`  SKIPPED: ${result.skipped}\n`);
+  for (const violation of result.violations) process.stdout.write(`  BROKEN: ${violation}\n`);
+  process.stdout.write(`  ${result.violations.length === 0 ? 'holds' : 'DOES NOT HOLD'}, ${seconds} s\n`);
+}
+if (values.json !== undefined) {
+  writeFileSync(values.json, `${JSON.stringify({ seed, isLong: values.long, results }, null, 2)}\n`);
+}
+const broken = Object.entries(results).filter(([, { violations }]) => violations.length > 0);
+process.stdout.write(`\n${chosen.length - broken.length} of ${chosen.length} scenarios hold`);
+process.stdout.write(broken.length === 0 ? '\n' : `; not: ${broken.map(([name]) => name).join(', ')}\n`);
+// Servers and processes have ended with their scenario; a handle that is left must not keep the command from ending.
+process.exit(broken.length === 0 ? 0 : 1);
+
+async function runOne(scenario: Scenario): Promise<ScenarioResult> {
+  const lifetime = openLifetime();
+  const rejections: string[] = [];
+  const onRejection = (reason: unknown) => void rejections.push(`unhandled rejection: ${String(reason)}`);
+  process.on('unhandledRejection', onRejection);
+  const progress = (line: string) => void process.stdout.write(`  … ${line}\n`);
+  try {
+    const result = await scenario.run({ isLong: values.long, seed, progress, lifetime });
+    return { ...result, violations: [...result.violations, ...rejections] };
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { figures: {}, violations: [`the scenario itself failed: ${text}`, ...rejections] };
+  } finally {
+    await lifetime.end();
+    process.off('unhandledRejection', onRejection);
+  }
+}
