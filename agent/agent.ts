@@ -13,6 +13,9 @@ import { makeBundle } from './bundle/make-bundle.ts';
 import type { AgentOptions } from './config.ts';
 import type { DataPaths } from './data-paths.ts';
 import { InstanceRunner, type ReportedInstance } from './instance/runner.ts';
+import { JobRunKeeper } from './job-run/job-run-keeper.ts';
+import { makeRunBundle } from './job-run/make-run-bundle.ts';
+import { RunRecords } from './job-run/run-records.ts';
 import { type NodeIdentity, rememberControllers } from './join/identity.ts';
 import { answerLogs } from './logs/answer-logs.ts';
 import { pruneLogs } from './logs/prune-logs.ts';
@@ -51,6 +54,7 @@ export class Agent {
   readonly #bundles: BundleHost;
   readonly #bundleRunner: BundleRunner;
   readonly #instances: InstanceRunner;
+  readonly #runs: JobRunKeeper;
   readonly #usage: WorkerUsage;
   #loop: Loop | null = null;
   #reporter: Reporter | null = null;
@@ -85,18 +89,29 @@ export class Agent {
     });
     this.#bundleRunner = new BundleRunner({ bundles: this.#bundles, logger, onChange });
     const { signal } = this.#closing;
+    const newPreparer = () =>
+      new Preparer({ artifacts: this.#artifacts, paths, environment, clock, logger, signal, onChange });
+    const host = () => ({
+      paths,
+      nodeName: facts.name,
+      address: facts.address,
+      plan: this.#plans.plan,
+      baseEnvironment: environment,
+    });
+    this.#runs = new JobRunKeeper({
+      bundles: this.#bundles,
+      bundleRoot: paths.bundles,
+      preparer: newPreparer(),
+      records: new RunRecords(paths.runs),
+      makeBundle: (run) => makeRunBundle(run, host()),
+      clock,
+      logger,
+      onChange,
+    });
     this.#instances = new InstanceRunner({
       bundles: this.#bundles,
-      preparer: new Preparer({ artifacts: this.#artifacts, paths, environment, clock, logger, signal, onChange }),
-      makeBundle: (revision) =>
-        makeBundle({
-          revision,
-          paths,
-          nodeName: facts.name,
-          address: facts.address,
-          plan: this.#plans.plan,
-          baseEnvironment: environment,
-        }),
+      preparer: newPreparer(),
+      makeBundle: (revision) => makeBundle({ revision, ...host() }),
       address: facts.address,
       clock,
       logger,
@@ -144,6 +159,7 @@ export class Agent {
     }
     this.#reporter = new Reporter({
       instances: () => this.#report(),
+      runs: () => this.#runs.report(),
       router: () => this.#router?.status() ?? null,
       planVersion: () => this.#plans.plan?.version ?? 0,
       send: async (report) => (await this.#session?.report(report)) ?? false,
@@ -210,7 +226,9 @@ export class Agent {
     const { plan, confirmed } = this.#plans;
     if (plan === null) return;
     this.#instances.pass(plan, confirmed, this.#contact.cutOffForMs());
-    const steps = reconcileBundles({ confirmed, wanted: this.#instances.list(), bundles: this.#bundles.list() });
+    this.#runs.pass(plan, confirmed);
+    const wanted = [...this.#instances.list(), ...this.#runs.list()];
+    const steps = reconcileBundles({ confirmed, wanted, bundles: this.#bundles.list() });
     for (const step of steps) this.#bundleRunner.begin(step);
     this.#router?.setTable(plan.routes);
     if (!confirmed) return;
@@ -222,9 +240,14 @@ export class Agent {
   #prune(plan: Plan): void {
     if (plan.version === this.#prunedVersion) return;
     this.#prunedVersion = plan.version;
-    this.#artifacts.prune(new Set(plan.revisions.flatMap(({ artifact }) => artifact ?? [])));
+    this.#artifacts.prune(new Set([...plan.revisions, ...plan.runs].flatMap(({ artifact }) => artifact ?? [])));
     const living = this.#bundles.list().flatMap(({ workers }) => workers.map(({ instanceId }) => instanceId));
-    pruneLogs(this.#deps.paths.logs, new Set([...living, ...plan.assignments.map(({ instanceId }) => instanceId)]));
+    const jobs = [
+      ...plan.runs.map(({ job }) => job),
+      ...plan.revisions.flatMap(({ spec }) => Object.keys(spec.jobs ?? {})),
+    ];
+    const planned = plan.assignments.map(({ instanceId }) => instanceId);
+    pruneLogs(this.#deps.paths.logs, new Set([...living, ...planned, ...jobs]));
   }
 
   #report(): ReportedInstance[] | null {

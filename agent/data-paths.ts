@@ -18,6 +18,8 @@ export interface DataPaths {
   readonly contact: string;
   readonly bundles: string;
   readonly artifacts: string;
+  /** What was begun of jobs. */
+  readonly runs: string;
   readonly dependencies: string;
   readonly logs: string;
   readonly router: string;
@@ -27,6 +29,7 @@ export interface DataPaths {
   readonly socketsElsewhere: boolean;
   bundle(service: string, revision: number): string;
   shimSocket(service: string, revision: number): string;
+  runSocket(runId: string): string;
   serviceLogs(service: string): string;
 }
 
@@ -63,6 +66,7 @@ export function openDataDirectory(directory: string): DataPaths {
     contact: join(root, 'contact.json'),
     bundles: join(root, 'bundles'),
     artifacts: join(root, 'artifacts'),
+    runs: join(root, 'runs'),
     dependencies: join(root, 'dependencies'),
     logs: join(root, 'logs'),
     router: join(root, 'router'),
@@ -71,6 +75,7 @@ export function openDataDirectory(directory: string): DataPaths {
     socketsElsewhere,
     bundle: (service, revision) => join(root, 'bundles', bundleKey(service, revision)),
     shimSocket: (service, revision) => socketPath(sockets, bundleKey(service, revision)),
+    runSocket: (runId) => socketPath(sockets, `run@${runId}`),
     serviceLogs: (service) => join(root, 'logs', service),
   };
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import { createLoop, type Loop } from '../../shared/runtime/loop.ts';
 import type { ReportedInstance } from '../instance/runner.ts';
+import type { ReportedRun } from '../job-run/job-run-keeper.ts';
 
 /** Changes come in bursts; routers' acknowledgements are waited for, so the pause is short. */
 const coalesceMs = 20;
@@ -14,6 +15,7 @@ const timerSlackMs = 2;
 export interface ReporterOptions {
   /** Null while there is nothing true to say yet. */
   readonly instances: () => ReportedInstance[] | null;
+  readonly runs: () => ReportedRun[];
   readonly router: () => Report['router'];
   readonly planVersion: () => number;
   /** False when nobody took it. */
@@ -56,11 +58,12 @@ export class Reporter {
   }
 
   async #run(): Promise<void> {
-    const { instances, router, planVersion, send } = this.#options;
+    const { instances, runs, router, planVersion, send } = this.#options;
     const found = instances();
     if (found === null) return;
     const routerStatus = router();
-    const essence = JSON.stringify([found.map(essenceOf), routerStatus, planVersion()]);
+    const foundRuns = runs();
+    const essence = JSON.stringify([found.map(essenceOf), foundRuns, routerStatus, planVersion()]);
     this.#scheduleMilestone(found);
     if (essence === this.#taken) return;
     this.#sequence += 1;
@@ -68,6 +71,7 @@ export class Reporter {
       sequence: this.#sequence,
       planVersion: planVersion(),
       instances: found.map(({ instanceId, status }) => ({ instanceId, status })),
+      ...(foundRuns.length === 0 ? {} : { runs: foundRuns }),
       router: routerStatus,
     });
     this.#taken = taken ? essence : null;

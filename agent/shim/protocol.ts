@@ -53,7 +53,8 @@ export interface Bundle {
   readonly restart: RestartPolicy;
   /** 0 is no limit. */
   readonly maxMemoryBytes: number;
-  readonly logs: ServiceSpec['logs'] & { readonly directory: string };
+  /** `name`: of the log files, where it is not the instance's id. */
+  readonly logs: ServiceSpec['logs'] & { readonly directory: string; readonly name?: string };
 }
 
 /** `shim.json`: who runs this bundle. */

@@ -6,7 +6,7 @@ import { type OutputStream, OutputTail } from './output-tail.ts';
 import type { Bundle } from './protocol.ts';
 
 /**
- * The two log files of an instance, `<id>.out.log` and `<id>.err.log`, and the pumps that fill them. They go on over
+ * The two log files of an instance, `<id>.out.log` and `<id>.err.log` (or as the bundle names them), and the pumps that fill them. They go on over
  * restarts.
  */
 export class WorkerLogs {
@@ -15,9 +15,9 @@ export class WorkerLogs {
   readonly #stamped: boolean;
 
   constructor(logs: Bundle['logs'], instanceId: string) {
-    const { directory, maxFileBytes, maxFiles } = logs;
+    const { directory, name = instanceId, maxFileBytes, maxFiles } = logs;
     const file = (stream: OutputStream) =>
-      new LogFile({ path: join(directory, `${instanceId}.${stream}.log`), maxFileBytes, maxFiles });
+      new LogFile({ path: join(directory, `${name}.${stream}.log`), maxFileBytes, maxFiles });
     this.#files = { out: file('out'), err: file('err') };
     this.#stamped = logs.time;
   }

@@ -1,4 +1,5 @@
 import type { Assignment, Plan, PlanCoordination } from '../../shared/contracts/agent-session.ts';
+import type { JobRun } from '../../shared/contracts/job-run.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import { isTerminal } from '../../shared/state/instance-states.ts';
 
@@ -11,6 +12,7 @@ export function buildPlan(
   snapshot: Snapshot,
   controllers: readonly string[],
   coordination: PlanCoordination | null,
+  runs: readonly JobRun[] = [],
 ): Plan {
   const node = snapshot.nodes.find(({ id }) => id === nodeId);
   const deploying = new Map(snapshot.deployments.map((deployment) => [deployment.id, deployment]));
@@ -37,6 +39,7 @@ export function buildPlan(
     revisions: snapshot.revisions
       .filter(({ service, revision }) => wanted.has(`${service}@${revision}`))
       .map(({ service, revision, artifact, spec }) => ({ service, revision, artifact, spec })),
+    runs: node === undefined ? [] : runs.filter((run) => run.nodeId === nodeId),
     routes: node?.router ? snapshot.routes : null,
     controllers: [...controllers],
     coordination,

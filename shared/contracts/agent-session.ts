@@ -7,6 +7,7 @@ import {
   routerStatusSchema,
   routingTableSchema,
 } from './entities.ts';
+import { jobRunSchema, jobRunStatusSchema } from './job-run.ts';
 import { serviceNameSchema, serviceSpecSchema, sha256Schema } from './spec.ts';
 
 /**
@@ -50,6 +51,8 @@ export const planSchema = z.object({
   version: z.int(),
   assignments: z.array(assignmentSchema),
   revisions: z.array(planRevisionSchema),
+  /** Processes of jobs. One that the agent has started is never started again. Absent in plans of older controllers. */
+  runs: z.array(jobRunSchema).default([]),
   /** Absent in plans of controllers that are a version older. */
   coordination: planCoordinationSchema.nullable().default(null),
   routes: routingTableSchema.nullable().describe('Null on a node without a router'),
@@ -64,6 +67,8 @@ export const reportSchema = z.object({
   /** Version of the plan it answers to. */
   planVersion: z.int(),
   instances: z.array(z.object({ instanceId: idSchema, status: instanceStatusSchema })),
+  /** Absent in reports of older agents. */
+  runs: z.array(z.object({ runId: idSchema, status: jobRunStatusSchema })).optional(),
   router: routerStatusSchema.omit({ nodeId: true, reportedAt: true }).nullable(),
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobsSchema } from './job.ts';
 
 /**
  * The spec of a service: what should run. It is the user's, immutable once a revision holds it, and never edited by us.
@@ -164,6 +165,7 @@ export const serviceSpecSchema = z.object({
   update: updatePolicySchema.prefault({}),
   placement: placementSchema.prefault({}),
   routes: z.array(routeSchema).max(50).default([]),
+  jobs: jobsSchema.optional().describe('By name; run by the controllers while this revision is the stable one'),
   dependencies: z
     .enum(['install', 'shipped', 'none'])
     .default('install')

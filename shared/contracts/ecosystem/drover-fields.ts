@@ -1,6 +1,7 @@
 import type { Fields } from './field.ts';
 import {
   oneOf,
+  readArguments,
   readBoolean,
   readDuration,
   readInteger,
@@ -51,6 +52,7 @@ export const droverFields = {
   },
   route: { kind: 'own', to: 'routes', means: 'One of routes' },
   routes: { kind: 'own', to: 'routes', means: 'Ports, or objects { port, host, path }' },
+  jobs: { kind: 'own', to: 'jobs', means: 'By name, what the controllers run by the clock' },
   kill_signal: { kind: 'set', to: 'killSignal', read: oneOf(...signals) },
   drain_timeout: { kind: 'set', to: 'drainTimeoutMs', read: readDuration },
   scheduling_policy: { kind: 'set', to: 'schedulingPolicy', read: oneOf('shared', 'round-robin') },
@@ -90,4 +92,29 @@ export const routeFields = {
   port: { kind: 'set', to: 'port', read: readInteger },
   host: { kind: 'set', to: 'host', read: readText },
   path: { kind: 'set', to: 'path', read: readText },
+} as const satisfies Fields;
+
+/** Fields of one job in `jobs`. */
+export const jobFields = {
+  schedule: { kind: 'set', to: 'schedule', read: readText },
+  time_zone: { kind: 'set', to: 'timeZone', read: readText },
+  overlap: { kind: 'set', to: 'overlap', read: oneOf('skip', 'queue', 'replace') },
+  catch_up: { kind: 'own', to: 'catchUp', means: '"none", "last", or a time such as "10m": all ticks within it' },
+  max_run: { kind: 'set', to: 'maxRunMs', read: readDuration },
+  run: { kind: 'own', to: 'run', means: '{ http: { … } } calls a healthy instance; { script, … } starts a process' },
+} as const satisfies Fields;
+
+/** Fields of `run.http` of a job. */
+export const httpRunFields = {
+  method: { kind: 'set', to: 'method', read: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE') },
+  path: { kind: 'set', to: 'path', read: readText },
+  headers: { kind: 'own', to: 'headers', means: 'Names and values' },
+  body: { kind: 'own', to: 'body', means: 'A text as it is; an object or array is sent as JSON' },
+} as const satisfies Fields;
+
+/** Fields of `run` of a job that is a process. */
+export const processRunFields = {
+  script: { kind: 'set', to: 'script', read: readText },
+  args: { kind: 'set', to: 'args', read: readArguments },
+  env: { kind: 'own', to: 'env', means: 'Laid over the env of the app' },
 } as const satisfies Fields;

@@ -7,6 +7,7 @@ import { pm2Fields, readExecMode } from './pm2-fields.ts';
 import { readEnv } from './read-env.ts';
 import { type FieldsRead, type Remarks, readFields, setPath } from './read-fields.ts';
 import { readHealth } from './read-health.ts';
+import { readJobs } from './read-jobs.ts';
 import { readRoutes } from './read-routes.ts';
 import { Refusal, readBoolean, readInteger, readText, show } from './read-value.ts';
 
@@ -41,6 +42,8 @@ export function readApp(app: Record<string, unknown>, context: AppContext): Serv
   spec.routes = routes;
   const health = readHealth(reader, remarks);
   if (health !== undefined) spec.health = health;
+  const jobs = readJobs(reader, remarks);
+  if (jobs !== undefined) spec.jobs = jobs;
   spec.env = env;
   // What has a route or a probe is of no use before it listens.
   spec.expectListen ??= routes.length > 0 || health?.probe !== undefined;
