@@ -5,10 +5,17 @@ import { parseArgs } from 'node:util';
 
 import { openLifetime } from './lib/open-lifetime.ts';
 import type { Scenario, ScenarioResult } from './lib/scenario.ts';
+import { abortLateness } from './scenarios/abort-lateness.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
+import { risingEpochs } from './scenarios/rising-epochs.ts';
 import { staleEffects } from './scenarios/stale-effects.ts';
+import { theft } from './scenarios/theft.ts';
 
-const scenarios: readonly Scenario[] = [mutualExclusion('lease'), staleEffects('lease', ['redis-register'])];
+const scenarios: readonly Scenario[] = [
+  mutualExclusion('lease'),
+  staleEffects('lease', ['redis-register']),
+  abortLateness('lease'),
+];
 
 const { values } = parseArgs({
   options: {

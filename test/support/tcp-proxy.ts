@@ -24,8 +24,12 @@ export interface TcpProxy {
   delayBy(latencyMs: number): void;
 }
 
-/** Listens on a free port of 127.0.0.1, and goes with the test. */
-export async function startTcpProxy(t: Lifetime, target: { port: number; host?: string }): Promise<TcpProxy> {
+/** Listens on a free port of `address`, and goes with the test. */
+export async function startTcpProxy(
+  t: Lifetime,
+  target: { port: number; host?: string },
+  address = '127.0.0.1',
+): Promise<TcpProxy> {
   const { port: targetPort, host = '127.0.0.1' } = target;
   const pairs = new Set<{ client: Socket; server: Socket }>();
   const held: (() => void)[] = [];
@@ -75,7 +79,7 @@ export async function startTcpProxy(t: Lifetime, target: { port: number; host?: 
     else deliver();
   }
 
-  listener.listen(0, '127.0.0.1');
+  listener.listen(0, address);
   await once(listener, 'listening');
   t.after(async () => {
     for (const { client, server } of pairs) {

@@ -1,5 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+
+/** Where a server has its append-only file. */
+export async function dataDirectoryOf(redis: Redis): Promise<string> {
+  const [, directory] = (await redis.config('GET', 'dir')) as [string, string];
+  return directory;
+}
 
 /** The append-only file of a server that still runs, or ran, in `directory`: all effects, in the order in which Redis made them. */
 export function readAppendOnlyFile(directory: string): string[][] {

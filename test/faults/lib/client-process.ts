@@ -26,10 +26,15 @@ const endTimeoutMs = 8000;
 /** Enough for a stack trace. */
 const maxErrorChars = 4000;
 
-/** Runs a program of the harness with `settings`, which it reads with `JSON.parse(process.argv[2])`. */
-export function startClient(program: URL, name: string, settings: object): ClientProcess {
+/** Runs a program of the harness with `settings`, which it reads with `JSON.parse(process.argv[2])`; `inside` goes before the command. */
+export function startClient(
+  program: URL,
+  name: string,
+  settings: object,
+  inside: readonly string[] = [],
+): ClientProcess {
   const node = [process.execPath, '--unhandled-rejections=strict', program.pathname, JSON.stringify(settings)];
-  const [command, ...args] = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', ...node] : node;
+  const [command, ...args] = [...inside, ...(existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : []), ...node];
   const child: ChildProcess = spawn(command!, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = once(child, 'exit');
   let errors = '';

@@ -51,7 +51,7 @@ export interface Recorder {
   invoke(type: Operation['type'], key: string, epoch?: number): (outcome: Outcome, epoch?: number) => void;
   /** An operation that took no time: a look at the own clock. */
   instant(type: Operation['type'], key: string, outcome: 'ok' | 'fail', epoch: number, at: number): void;
-  lose(key: string, epoch: number, reason: string, assertedMs?: number): void;
+  lose(key: string, epoch: number, reason: string, more?: Partial<Pick<Loss, 'wallMs' | 'assertedMs'>>): void;
   close(): void;
 }
 
@@ -75,9 +75,9 @@ export function openRecorder(file: string, processName: string): Recorder {
       append({ phase: 'invoke', process: processName, id, type, key, at, epoch });
       append({ phase: outcome, id, at });
     },
-    lose(key, epoch, reason, assertedMs) {
-      const told = { process: processName, key, epoch, reason, at: machineMicros(), wallMs: Date.now() };
-      append({ phase: 'loss', ...told, ...(assertedMs === undefined ? {} : { assertedMs }) });
+    lose(key, epoch, reason, more = {}) {
+      const at = machineMicros();
+      append({ phase: 'loss', process: processName, key, epoch, reason, at, wallMs: Date.now(), ...more });
     },
     close: () => closeSync(descriptor),
   };

@@ -8,7 +8,7 @@ import { startRedis, type TestRedis } from '../../support/redis.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import type { ContenderSettings } from '../lease/contender.ts';
-import { readAppendOnlyFile } from '../lib/aof.ts';
+import { dataDirectoryOf, readAppendOnlyFile } from '../lib/aof.ts';
 import { findEpochsThatFell } from '../lib/check-epochs.ts';
 import { type ClientProcess, startClient } from '../lib/client-process.ts';
 import { readHistory } from '../lib/history.ts';
@@ -66,7 +66,8 @@ async function runBatch(options: MutualExclusionOptions, batch: number, size: nu
   const redis = await startRedis(lifetime, { appendonly: true });
   const client = redis.client();
   await seedBoot(client, prefix);
-  const [, dataDirectory] = (await client.config('GET', 'dir')) as [string, string];
+  const dataDirectory = await dataDirectoryOf(client);
+
   const proxies = await Promise.all(Array.from({ length: 2 }, () => startTcpProxy(lifetime, redis)));
 
   const clients: ClientProcess[] = [];
