@@ -1,0 +1,165 @@
+import { DroverError } from '../../contracts/drover-error.ts';
+import type { Coordination } from '../coordination.ts';
+import { type CronDefinition, defineCron } from './cron-definition.ts';
+import type { CronHandler, CronJob, CronOptions, CronRun, CronSchedule, TickRun } from './cron-job.ts';
+import { cronKeys } from './cron-keys.ts';
+import { type CronLoop, runCronLoop } from './cron-loop.ts';
+import { type CronRecords, createCronRecords } from './cron-records.ts';
+import { DeclaredCron } from './declared-cron.ts';
+import { nearestTick } from './nearest-tick.ts';
+import { runTick } from './run-tick.ts';
+import { StoreTime } from './store-time.ts';
+
+export type CalledRun<T> =
+  | { readonly ran: true; readonly runId: string; readonly value: T }
+  | { readonly ran: false; readonly reason: Extract<TickRun, { ran: false }>['reason'] };
+
+export interface DeclareOptions extends CronOptions {
+  /**
+   * `own` (default): ticks are started here when they are due. `caller`: someone else calls `runTick` when they are, and
+   * only what is five seconds late is claimed here, by the catch-up policy. Runs asked for by hand are taken in both.
+   */
+  readonly timer?: 'own' | 'caller';
+}
+
+export interface Crons extends CronRecords {
+  /**
+   * Declares a job on this instance. Each tick runs on one of the instances that declare it: all claim it, one gets it.
+   * When instances declare a job differently, as in the middle of a deploy, the newest declaration is in force and the
+   * others claim nothing.
+   * @throws DroverError ARGUMENT_INVALID naming each field; CRON_CONFLICT when this process declares the name already
+   */
+  cron(name: string, schedule: CronSchedule, handler: CronHandler, options?: DeclareOptions): CronJob;
+  /**
+   * For a timer of someone else that fires on every instance, such as a method with `@Cron`: takes the tick of `schedule`
+   * that is nearest to now by this host's clock, and runs `body` if no other instance has claimed it. The first call
+   * declares the job. Clocks of hosts may differ by less than half the time between two ticks.
+   * @throws what `body` threw; DroverError ARGUMENT_INVALID, CRON_CONFLICT when the schedule changes from call to call,
+   *   LEASE_LOST when the run was lost or timed out before it ended
+   */
+  run<T>(
+    name: string,
+    schedule: CronSchedule,
+    body: (run: CronRun) => T | Promise<T>,
+    options?: CronOptions,
+  ): Promise<CalledRun<T>>;
+  /** Closes all jobs of this instance, at once. Never throws. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** A deploy gives an instance some seconds to stop; what takes longer is told to. */
+const defaultGraceMs = 10_000;
+
+interface OpenJob {
+  readonly definition: CronDefinition;
+  readonly declared: DeclaredCron;
+  readonly loop: CronLoop;
+  readonly job: CronJob;
+  readonly isCalled: boolean;
+}
+
+/** The cron jobs of one participant. They end, without a grace, when the participant leaves. */
+export function createCrons(coordination: Coordination): Crons {
+  const { prefix, clock, wakeUps, signal } = coordination;
+  const time = new StoreTime(clock);
+  const records = createCronRecords(coordination);
+  const open = new Map<string, OpenJob>();
+  let listening: { close(): void } | undefined;
+
+  const onLeaving = () => void close({ graceMs: 0 });
+  signal.addEventListener('abort', onLeaving, { once: true });
+
+  function onWake(message: string | null): void {
+    if (message === null) {
+      for (const { loop } of open.values()) loop.wake(true);
+      return;
+    }
+    const [name, what] = message.split(' ', 2) as [string, string | undefined];
+    const found = open.get(name);
+    if (found === undefined) return;
+    if (what === 'replaced') for (const run of found.declared.runs) run.check();
+    else found.loop.wake(what !== 'freed');
+  }
+
+  function declare(
+    definition: CronDefinition,
+    handler: CronHandler,
+    timer: 'own' | 'caller',
+    isCalled: boolean,
+  ): CronJob {
+    signal.throwIfAborted();
+    const { name } = definition;
+    if (open.has(name)) {
+      const message = `The cron job ${name} is declared in this process already. Close that one first, or choose another name.`;
+      throw new DroverError('CRON_CONFLICT', message, { details: { name } });
+    }
+    listening ??= wakeUps.listen(cronKeys(prefix, '').wakeChannel, onWake);
+    const declared = new DeclaredCron(coordination, time, definition, handler);
+    const loop = runCronLoop({ coordination, time, declared, handler, isTimedByCaller: timer === 'caller' });
+    let closed: Promise<void> | undefined;
+
+    async function closeJob(graceMs: number): Promise<void> {
+      await loop.close();
+      await declared.endRuns(graceMs);
+      await declared.withdraw();
+      if (open.get(name)?.job === job) open.delete(name);
+    }
+
+    const job: CronJob = {
+      name,
+      get nextTick() {
+        return loop.nextTick === undefined ? undefined : new Date(loop.nextTick);
+      },
+      ready: loop.ready,
+      pause: () => records.pause(name),
+      resume: () => records.resume(name),
+      trigger: () => records.trigger(name),
+      history: (options) => records.history(name, options),
+      runTick: (tick, own = handler) => runTick(coordination, declared, tick.getTime(), own),
+      close({ graceMs = defaultGraceMs } = {}) {
+        closed ??= closeJob(graceMs);
+        return closed;
+      },
+    };
+    open.set(name, { definition, declared, loop, job, isCalled });
+    return job;
+  }
+
+  async function close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    await Promise.all([...open.values()].map(({ job }) => job.close(options)));
+    listening?.close();
+    listening = undefined;
+    signal.removeEventListener('abort', onLeaving);
+  }
+
+  return {
+    ...records,
+    close,
+    cron(name, schedule, handler, { timer = 'own', ...options } = {}) {
+      return declare(defineCron(name, schedule, options), handler, timer, false);
+    },
+    async run<T>(
+      name: string,
+      schedule: CronSchedule,
+      body: (run: CronRun) => T | Promise<T>,
+      options: CronOptions = {},
+    ): Promise<CalledRun<T>> {
+      const nowMs = clock.nowMs();
+      const definition = defineCron(name, schedule, { catchUp: 'none', ...options });
+      const known = open.get(name);
+      if (known !== undefined && (!known.isCalled || known.definition.text !== definition.text)) {
+        const message = `The cron job ${name} is declared in this process already, in another way. Choose another name.`;
+        throw new DroverError('CRON_CONFLICT', message, { details: { name } });
+      }
+      const job = known?.job ?? declare(definition, body, 'caller', true);
+      const tick = nearestTick(definition.schedule, nowMs);
+      if (tick === undefined) return { ran: false, reason: 'early' };
+      const end = await job.runTick(new Date(tick), body);
+      if (!end.ran) return end;
+      if (end.outcome === 'succeeded') return { ran: true, runId: end.runId, value: end.result as T };
+      if (end.error !== undefined) throw end.error;
+      const message = `The run ${end.runId} was lost before it ended: another may have begun. What it did is fenced.`;
+      throw new DroverError('LEASE_LOST', message, { details: { what: `run ${end.runId}`, reason: 'expired' } });
+    },
+  };
+}
