@@ -15,6 +15,8 @@ const scenarios: readonly Scenario[] = [
   mutualExclusion('lease'),
   staleEffects('lease', ['redis-register']),
   abortLateness('lease'),
+  theft('lease'),
+  risingEpochs('lease'),
 ];
 
 const { values } = parseArgs({

@@ -105,9 +105,7 @@ export async function measureAborts(options: AbortOptions): Promise<ScenarioResu
     figures[`${name}: faults`] = result.losses;
     figures[`${name}: latest ms`] = result.maxMs;
     violations.push(...result.violations.map((violation) => `${name}: ${violation}`).slice(0, 3));
-    options.progress(
-      `${name}: ${result.losses} leases lost, the latest ${-result.maxMs} ms before its end`,
-    );
+    options.progress(`${name}: ${result.losses} leases lost, the latest ${-result.maxMs} ms before its end`);
   }
   return { figures, violations, ...(skipped === undefined ? {} : { skipped }) };
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 
 import { seedBoot } from '../../../shared/coordination/lease/seed-boot.ts';
-import { createClocks } from '../../support/shifted-clock.ts';
 import { startRedis } from '../../support/redis.ts';
+import { createClocks } from '../../support/shifted-clock.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import type { HolderSettings } from '../lease/holder.ts';
 import { startClient } from '../lib/client-process.ts';
@@ -29,7 +29,9 @@ export function theft(kind: MutexKind): Scenario {
   };
 }
 
-export async function runTheft(options: ScenarioOptions & { kind: MutexKind; rounds: number }): Promise<ScenarioResult> {
+export async function runTheft(
+  options: ScenarioOptions & { kind: MutexKind; rounds: number },
+): Promise<ScenarioResult> {
   const figures: Record<string, number> = {};
   const violations: string[] = [];
   const clocks = createClocks(tempDirectory(options.lifetime));
