@@ -8,7 +8,7 @@
 // Plain JavaScript that runs on Node 18 with nothing installed, because it is what installs everything else.
 
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { installDebianPackages, knownDebianPackages } from './setup/debian-packages.mjs';
@@ -49,7 +49,7 @@ function findMissing(options) {
     throw new SetupError(`unknown package ${unknown.join(', ')}; set-up knows ${known}.`);
   }
   const isStoreOnly = !options.with?.includes('redis-server');
-  const isMissing = (name) => !isOnPath(knownDebianPackages[name]);
+  const isMissing = (name) => !isInstalled(knownDebianPackages[name]);
   return {
     required: [...new Set(required)].filter(isMissing),
     optional: [...new Set(options.want ?? [])].filter(isMissing),
@@ -58,16 +58,30 @@ function findMissing(options) {
   };
 }
 
-function isOnPath(program) {
+function isInstalled(program) {
+  if (program.startsWith('/')) return expandFolder(program).some(isExecutable);
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/usr/bin'];
-  return folders.some((folder) => {
-    try {
-      accessSync(path.join(folder, program), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
+  return folders.some((folder) => folder !== '' && isExecutable(path.join(folder, program)));
+}
+
+/** The paths that a path with one * for a folder may mean. */
+function expandFolder(pattern) {
+  const [parent, rest] = pattern.split('*');
+  if (rest === undefined) return [pattern];
+  try {
+    return readdirSync(parent).map((folder) => path.join(parent, folder, rest));
+  } catch {
+    return [];
+  }
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -91,7 +105,7 @@ function runLocked(task, packages) {
     if (staleBecause !== null) installNodeModules({ root, nodePath, reason: staleBecause });
     return;
   }
-  const missing = packages.filter((name) => !isOnPath(knownDebianPackages[name]));
+  const missing = packages.filter((name) => !isInstalled(knownDebianPackages[name]));
   if (missing.length > 0) installDebianPackages({ required: missing, optional: [] }, {});
 }
 

@@ -2,12 +2,16 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { SetupError } from './setup-error.mjs';
 
-/** Debian packages that set-up may install, each with the program whose presence proves it. */
+/**
+ * Debian packages that set-up may install, each with the program whose presence proves it: on the path, or where Debian
+ * keeps programs off the path, with * for one folder.
+ */
 export const knownDebianPackages = {
   'redis-server': 'redis-server',
   haproxy: 'haproxy',
   wrk: 'wrk',
   chromium: 'chromium',
+  postgresql: '/usr/lib/postgresql/*/bin/initdb',
 };
 
 const whatFor = {
@@ -15,6 +19,7 @@ const whatFor = {
   haproxy: 'the yardstick of the router benchmark',
   wrk: 'the load generator of the router benchmark',
   chromium: 'the browser of the dashboard tests',
+  postgresql: 'the database of the tests of fences and callbacks',
 };
 
 /** One for the whole machine: apt serves one caller at a time, also when two clones of the tree are set up at once. */

@@ -13,8 +13,8 @@ export const maxFenceNameLength = 256;
 
 /** @throws DroverError ARGUMENT_INVALID for an empty or overlong name, and for a token that is no positive safe integer */
 export function checkFenceToken({ name, token }: FenceToken): void {
-  if (typeof name !== 'string' || name.length === 0 || name.length > maxFenceNameLength) {
-    throw invalid('name', 'is no name of a fence', `1 to ${maxFenceNameLength} characters`);
+  if (typeof name !== 'string' || name.length === 0 || name.length > maxFenceNameLength || !name.isWellFormed()) {
+    throw invalid('name', 'is no name of a fence', `1 to ${maxFenceNameLength} characters of well-formed text`);
   }
   if (!Number.isSafeInteger(token) || token < 1) {
     throw invalid('token', 'is no fencing token', 'an integer from 1 to 2^53 - 1');
