@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { openLifetime } from './lib/open-lifetime.ts';
 import type { Scenario, ScenarioResult } from './lib/scenario.ts';
 import { abortLateness } from './scenarios/abort-lateness.ts';
+import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
 import { risingEpochs } from './scenarios/rising-epochs.ts';
 import { staleEffects } from './scenarios/stale-effects.ts';
@@ -17,6 +18,7 @@ const scenarios: readonly Scenario[] = [
   abortLateness('lease'),
   theft('lease'),
   risingEpochs('lease'),
+  failover('lease'),
 ];
 
 const { values } = parseArgs({
@@ -41,7 +43,8 @@ for (const scenario of chosen) {
   const result = await runOne(scenario);
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
   results[scenario.name] = { ...result, seconds };
-  for (const [name, value] of Object.entries(result.figures)) process.stdout.write(`  ${name}: ${value}\n`);
+  const figures = Object.entries(result.figures).map(([name, value]) => `${name} ${value}`);
+  if (figures.length > 0) process.stdout.write(`  ${figures.join(' · ')}\n`);
   if (result.skipped !== undefined) process.stdout.write(`  SKIPPED: ${result.skipped}\n`);
   for (const violation of result.violations) process.stdout.write(`  BROKEN: ${violation}\n`);
   process.stdout.write(`  ${result.violations.length === 0 ? 'holds' : 'DOES NOT HOLD'}, ${seconds} s\n`);

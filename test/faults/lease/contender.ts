@@ -15,6 +15,7 @@ export interface ContenderSettings {
   readonly operationsPerKey: number;
   readonly seed: number;
   readonly historyFile: string;
+  readonly minReplicas?: number;
 }
 
 /** Of all holds, those that last long enough to be renewed. */
@@ -30,7 +31,8 @@ const random = new SeededRandom(settings.seed);
 const recorder = openRecorder(settings.historyFile, name);
 let stateChanges = 0;
 const onStateChange = () => void stateChanges++;
-const coordination = openCoordination({ url, identity: name, prefix, onStateChange });
+const { minReplicas = 0 } = settings;
+const coordination = openCoordination({ url, identity: name, prefix, minReplicas, onStateChange });
 await coordination.ready();
 const mutex = await openMutex(kind, coordination, ttlMs);
 await Promise.all(keys.map(contend));

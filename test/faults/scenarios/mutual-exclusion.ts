@@ -21,6 +21,8 @@ export interface MutualExclusionOptions extends ScenarioOptions {
   readonly kind: MutexKind;
   readonly histories: number;
   readonly operationsPerHistory: number;
+  /** Names of faults; default all. */
+  readonly faults?: readonly string[];
 }
 
 const contender = new URL('../lease/contender.ts', import.meta.url);
@@ -94,7 +96,9 @@ async function runBatch(options: MutualExclusionOptions, batch: number, size: nu
     await sleep(restMs * (0.5 + random.next()));
     const running = clients.filter((one) => one.isRunning);
     if (running.length === 0) break;
-    await breakSomething(random, redis, proxies, running, start);
+    const stage: Stage = { redis, proxy: random.pick(proxies), victim: random.pick(running), start };
+    const fault = random.pick(options.faults ?? Object.keys(faultKinds));
+    await faultKinds[fault]!(stage, ttlMs * (0.3 + 1.2 * random.next()));
     faults++;
   }
 
@@ -114,43 +118,38 @@ async function runBatch(options: MutualExclusionOptions, batch: number, size: nu
   return { operations: operations.length, losses: losses.length, grants: view.grants.length, faults, violations };
 }
 
-async function breakSomething(
-  random: SeededRandom,
-  redis: TestRedis,
-  proxies: readonly TcpProxy[],
-  running: readonly ClientProcess[],
-  start: (share: number) => void,
-): Promise<void> {
-  const victim = random.pick(running);
-  const proxy = random.pick(proxies);
-  const forMs = ttlMs * (0.3 + 1.2 * random.next());
-  switch (random.between(0, 6)) {
-    case 0:
-    case 1:
-      victim.pause();
-      await sleep(forMs);
-      victim.resume();
-      return;
-    case 2:
-      await victim.kill();
-      start(0.3);
-      return;
-    case 3:
-      redis.pause();
-      await sleep(forMs);
-      redis.resume();
-      return;
-    case 4:
-      await redis.restart();
-      return;
-    case 5:
-      proxy.freeze();
-      await sleep(forMs);
-      proxy.thaw();
-      return;
-    default:
-      proxy.dropOneReply();
-      await sleep(ttlMs / 3);
-      proxy.reset();
-  }
+interface Stage {
+  readonly redis: TestRedis;
+  readonly proxy: TcpProxy;
+  readonly victim: ClientProcess;
+  /** Starts another contender with that share of the operations of the first. */
+  start(share: number): void;
 }
+
+const faultKinds: Record<string, (stage: Stage, forMs: number) => Promise<void>> = {
+  async 'client stopped'({ victim }, forMs) {
+    victim.pause();
+    await sleep(forMs);
+    victim.resume();
+  },
+  async 'client killed'({ victim, start }) {
+    await victim.kill();
+    start(0.3);
+  },
+  async 'redis stopped'({ redis }, forMs) {
+    redis.pause();
+    await sleep(forMs);
+    redis.resume();
+  },
+  'redis killed': ({ redis }) => redis.restart(),
+  async 'link frozen'({ proxy }, forMs) {
+    proxy.freeze();
+    await sleep(forMs);
+    proxy.thaw();
+  },
+  async 'reply dropped'({ proxy }) {
+    proxy.dropOneReply();
+    await sleep(ttlMs / 3);
+    proxy.reset();
+  },
+};

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { SeededRandom } from '../../simulation/seeded-random.ts';
+import { parseCommands } from './aof.ts';
+import { measureLateness } from './check-aborts.ts';
+import { findEpochsThatFell } from './check-epochs.ts';
+import { findStaleEffects } from './check-stale-effects.ts';
+import { joinLines, type Line, type Operation } from './history.ts';
+import { viewLeases } from './lease-view.ts';
+import { checkLocks } from './lock-model.ts';
+
+function operation(part: Partial<Operation> & Pick<Operation, 'type' | 'invokeAt'>): Operation {
+  const { invokeAt } = part;
+  const rest = { process: 'p', id: `${part.type}@${invokeAt}`, key: 'k', outcome: 'ok', epoch: undefined } as const;
+  return { ...rest, completeAt: invokeAt + 1, ...part };
+}
+
+/** A true history: holds one after the other, seen by several processes that begin early and hear of it late. */
+function trueHistory(seed: number, holds: number): Operation[] {
+  const random = new SeededRandom(seed);
+  const operations: Operation[] = [];
+  let at = 0;
+  /** An operation that took effect at `at`. */
+  const add = (type: Operation['type'], epoch: number | undefined, outcome: Operation['outcome'] = 'ok') => {
+    at += 10;
+    const process = `p${random.between(0, 4)}`;
+    const window = { invokeAt: at - random.between(1, 40), completeAt: at + random.between(1, 40) };
+    operations.push({ process, id: `o${operations.length}`, type, key: 'k', outcome, epoch, ...window });
+  };
+  for (let hold = 1; hold <= holds; hold++) {
+    const epoch = hold * 1000;
+    add('acquire', epoch);
+    if (random.chance(0.5)) add('acquire', undefined, 'fail');
+    for (let looks = random.between(0, 3); looks > 0; looks--) {
+      at += 10;
+      operations.push(operation({ type: 'assert', id: `o${operations.length}`, invokeAt: at, completeAt: at, epoch }));
+    }
+    if (random.chance(0.8)) add('release', epoch);
+  }
+  return operations;
+}
+
+function verdictOf(operations: readonly Operation[]): string | undefined {
+  return checkLocks(operations).get('k')?.verdict;
+}
+
+test('true histories of 2,000 operations are accepted, in whatever order their operations overlap', () => {
+  for (let seed = 1; seed <= 10; seed++)
+    assert.equal(verdictOf(trueHistory(seed, 450)), 'linearizable', `seed ${seed}`);
+});
+
+const mutations: Record<string, (operations: Operation[], random: SeededRandom) => Operation[]> = {
+  'two grants with one epoch': (operations) => {
+    const [first, second] = operations.filter(({ type, outcome }) => type === 'acquire' && outcome === 'ok').slice(100);
+    return operations.map((one) => (one === second ? { ...one, epoch: first!.epoch } : one));
+  },
+  'an epoch that fell': (operations) => {
+    const late = operations.filter(({ type, outcome }) => type === 'acquire' && outcome === 'ok').at(-1)!;
+    return operations.map((one) => (one === late ? { ...one, epoch: 1 } : one));
+  },
+  'a holder that still asserts after the next was told that it holds': (operations) => {
+    const holds = operations.filter(({ type, outcome }) => type === 'acquire' && outcome === 'ok');
+    const [first, second] = holds.slice(200);
+    const at = second!.completeAt + 100;
+    return [...operations, operation({ type: 'assert', invokeAt: at, completeAt: at, epoch: first!.epoch })];
+  },
+  'a refusal while nobody can hold': () => [
+    operation({ type: 'acquire', invokeAt: 10, epoch: 5 }),
+    operation({ type: 'release', invokeAt: 20, epoch: 5 }),
+    operation({ type: 'acquire', invokeAt: 30, outcome: 'fail' }),
+  ],
+};
+
+for (const [name, mutate] of Object.entries(mutations)) {
+  test(`a history with ${name} is refused`, () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const history = mutate(trueHistory(seed, 300), new SeededRandom(seed));
+      assert.equal(verdictOf(history), 'violated', `seed ${seed}`);
+    }
+  });
+}
+
+test('an acquisition without an answer may explain refusals, but no assertion', () => {
+  const lost = operation({ type: 'acquire', invokeAt: 10, completeAt: Number.POSITIVE_INFINITY, outcome: 'info' });
+  const refused = operation({ type: 'acquire', invokeAt: 30, outcome: 'fail' });
+  assert.equal(verdictOf([lost, refused]), 'linearizable');
+  assert.equal(verdictOf([lost, operation({ type: 'assert', invokeAt: 30, epoch: 7 })]), 'violated');
+});
+
+test('what a killed process began stays open, and what says nothing is left out', () => {
+  const begun = { phase: 'invoke', process: 'p', type: 'acquire', key: 'k' } as const;
+  const lines: Line[] = [
+    { ...begun, id: 'a', at: 1 },
+    { ...begun, id: 'b', at: 2 },
+    { ...begun, id: 'c', at: 3 },
+    { phase: 'ok', id: 'a', at: 4, epoch: 9 },
+    { phase: 'void', id: 'b', at: 5 },
+  ];
+  const { operations } = joinLines(lines);
+  assert.deepEqual(
+    operations.map(({ id, outcome, completeAt, epoch }) => [id, outcome, completeAt, epoch]),
+    [
+      ['a', 'ok', 4, 9],
+      ['c', 'info', Number.POSITIVE_INFINITY, undefined],
+    ],
+  );
+});
+
+const granted = (token: string, epoch: number) => [
+  ['SET', 'x:lease:k:epoch', String(epoch)],
+  ['SET', 'x:lease:k', token, 'PXAT', '5000'],
+];
+
+test('commands are read from an append-only file up to where it was cut', () => {
+  const whole = '#TS:1\r\n*2\r\n$3\r\nDEL\r\n$1\r\na\r\n';
+  assert.deepEqual(parseCommands(Buffer.from(`${whole}*2\r\n$3\r\nDEL\r\n$5\r\nab`)), [['DEL', 'a']]);
+});
+
+test('a grant over one that is there is an overlap; after its deletion or a flush it is none', () => {
+  const between = (...commands: string[][]) =>
+    viewLeases([...granted('a', 1), ...commands, ...granted('b', 2)], 'x').overlaps.length;
+  assert.equal(between(), 1);
+  assert.equal(between(['DEL', 'x:lease:k']), 0);
+  assert.equal(between(['FLUSHALL']), 0);
+  assert.equal(between(['DEL', 'x:lease:other']), 1);
+});
+
+test('an epoch that is not above the last is found', () => {
+  const grants = [1, 3, 3, 2, 4].map((epoch) => ({ key: 'k', epoch }));
+  assert.equal(findEpochsThatFell(grants).length, 2);
+});
+
+test('an effect of an earlier holder after one of a later holder is found, per key', () => {
+  const effects = [1, 2, 1, 2, 3].map((epoch) => ({ key: 'k', epoch }));
+  assert.deepEqual(findStaleEffects([...effects, { key: 'other', epoch: 1 }]), [{ key: 'k', epoch: 1 }]);
+});
+
+test('an abort after the end of the lease is late, and counts from the last renewal', () => {
+  const commands = [...granted('a', 1), ['PEXPIREAT', 'x:lease:k', '6000']];
+  const { grants } = viewLeases(commands, 'x');
+  const loss = { process: 'p', key: 'k', epoch: 1, reason: 'unreachable', at: 0, wallMs: 5900 };
+  assert.equal(measureLateness([loss], grants).maxMs, -100);
+  assert.equal(measureLateness([{ ...loss, wallMs: 6001 }], grants).late.length, 1);
+  assert.equal(measureLateness([{ ...loss, assertedMs: 6001 }], grants).late.length, 1);
+  assert.equal(measureLateness([{ ...loss, epoch: 2 }], grants).unknown, 1);
+});
