@@ -19,6 +19,8 @@ import { createHandlers } from './api/handlers/create-handlers.ts';
 import { establishCluster } from './authority/establish-cluster.ts';
 import { keepServerCertificate, serverNames } from './authority/server-certificate.ts';
 import { type ControllerOptions, type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
+import { createJobs } from './jobs/create-jobs.ts';
+import { createJobRunStore } from './jobs/job-run-store.ts';
 import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
 import { createRunner } from './runner/create-runner.ts';
@@ -117,6 +119,7 @@ export async function startController(
             return sessions.current.readLogs(nodeId, query);
           },
         },
+        services,
         leader,
         version: packageFile.version,
         maxArtifactBytes: options.maxArtifactBytes,
@@ -133,9 +136,11 @@ export async function startController(
     });
     await app.ready();
     const server = app.server as unknown as HttpsServer;
+    const jobRuns = createJobRunStore(commands.client, options.keyPrefix);
     sessions.current = createSessionServer({
       server,
       store,
+      jobRuns,
       adapterClients: { pub: adapterPub.client, sub: adapterSub.client },
       keyPrefix: options.keyPrefix,
       controllerUrls: () => registration.urls(),
@@ -162,6 +167,17 @@ export async function startController(
     });
     runner.start();
     closers.push(() => runner.close());
+    const jobs = createJobs({
+      coordination: services,
+      snapshot: () => store.leader.snapshot(),
+      onWake: (listener) => store.onWake(listener),
+      runs: jobRuns,
+      redisUrl: options.redisUrl,
+      keyPrefix: options.keyPrefix,
+      isLeader: () => runner.isLeader(),
+      logger: logger.child({ part: 'jobs' }),
+    });
+    closers.push(() => jobs.close());
     logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });
     return { id, url, caFile, adminTokenFile, close };
   } catch (error) {

@@ -20,6 +20,7 @@ import { DroverError, isDroverError } from '../../shared/contracts/drover-error.
 import { nodeFactsSchema } from '../../shared/contracts/entities.ts';
 import type { ErrorCode } from '../../shared/contracts/error-code.ts';
 import { describeIssues, toIssues } from '../../shared/contracts/issues.ts';
+import type { JobRun, JobRunStatus } from '../../shared/contracts/job-run.ts';
 import type { Store, WakeHint } from '../../shared/redis/store/store.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
@@ -40,6 +41,11 @@ export interface SessionServerDeps {
   readonly store: Store;
   /** Two clients of their own: the adapter subscribes on the second. */
   readonly adapterClients: { readonly pub: Redis; readonly sub: Redis };
+  /** The processes of jobs: part of the plans, and of the reports. */
+  readonly jobRuns?: {
+    list(): Promise<readonly { readonly run: JobRun }[]>;
+    report(nodeId: string, runs: readonly { readonly runId: string; readonly status: JobRunStatus }[]): Promise<void>;
+  };
   readonly keyPrefix: string;
   readonly controllerUrls: () => readonly string[];
   readonly coordination: () => PlanCoordination | null;
@@ -83,8 +89,12 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
 
   io.on('connection', (socket) => serve(socket, socket.data.nodeId as string));
 
-  const planOf = async (nodeId: string): Promise<Plan> =>
-    buildPlan(nodeId, await snapshots.current(), controllerUrls(), coordination());
+  const planOf = async (nodeId: string): Promise<Plan> => {
+    const snapshot = await snapshots.current();
+    // After the snapshot: what is newer than its version does no harm, what is older would undo what another plan has said.
+    const runs = (await deps.jobRuns?.list())?.map(({ run }) => run);
+    return buildPlan(nodeId, snapshot, controllerUrls(), coordination(), runs);
+  };
 
   const serve = (socket: AgentSocket, nodeId: string): void => {
     const answer = <T>(name: string, schema: z.ZodType<T>, act: (message: T) => Promise<unknown>) => {
@@ -107,9 +117,10 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       planVersion: snapshots.note(await store.nodes.heartbeat(nodeId, usage)),
     }));
     answer('plan', z.object({}), () => planOf(nodeId));
-    answer('report', reportSchema, async (report) => ({
-      planVersion: snapshots.note(await store.instances.report(nodeId, socket.id, report)),
-    }));
+    answer('report', reportSchema, async (report) => {
+      if (report.runs !== undefined) await deps.jobRuns?.report(nodeId, report.runs);
+      return { planVersion: snapshots.note(await store.instances.report(nodeId, socket.id, report)) };
+    });
     socket.on('disconnect', (reason) => logger.info('agent disconnected', { nodeId, reason }));
   };
 

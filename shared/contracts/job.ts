@@ -1,5 +1,6 @@
-import { CronPattern } from 'croner';
 import { z } from 'zod';
+import { parseSchedule } from '../coordination/cron/schedule.ts';
+import { isDroverError } from './drover-error.ts';
 
 /**
  * Jobs of a service: what its spec says should be run by the clock. Each execution of the schedule is a tick, named by
@@ -71,7 +72,7 @@ export const jobSpecSchema = z.object({
         withinMs: z
           .int()
           .min(1_000)
-          .max(366 * dayMs),
+          .max(31 * dayMs),
       }),
     ])
     .default('last')
@@ -91,14 +92,15 @@ export type JobSpec = z.infer<typeof jobSpecSchema>;
 export type HttpRun = z.infer<typeof httpRunSchema>;
 export type ProcessRun = z.infer<typeof processRunSchema>;
 
+/** In the words of the crons of services, which read patterns the same way. */
 function findPatternProblem(pattern: string): string | null {
-  const fields = pattern.trim().split(/\s+/).length;
-  if (fields !== 5 && fields !== 6) return `"${pattern}" has ${fields} fields; allowed: 5, or 6 with seconds first`;
   try {
-    new CronPattern(pattern.trim());
+    parseSchedule(pattern);
     return null;
   } catch (error) {
-    return `"${pattern}" is no cron pattern: ${(error as Error).message.replace(/^CronPattern: /, '')}`;
+    if (!isDroverError(error)) throw error;
+    const [issue] = error.issues;
+    return `"${pattern}" ${issue?.reason ?? error.message}; allowed: ${issue?.allowed ?? 'a cron pattern'}`;
   }
 }
 
