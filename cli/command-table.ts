@@ -28,6 +28,11 @@ const table: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   'node drain': async () => (await import('./commands/node-drain.ts')).nodeDrain,
   'node undrain': async () => (await import('./commands/node-undrain.ts')).nodeUndrain,
   'node rm': async () => (await import('./commands/node-rm.ts')).nodeRm,
+  'cron ls': async () => (await import('./commands/cron-ls.ts')).cronLs,
+  'cron history': async () => (await import('./commands/cron-history.ts')).cronHistory,
+  'cron run': async () => (await import('./commands/cron-run.ts')).cronRun,
+  'cron pause': async () => (await import('./commands/cron-pause.ts')).cronPause,
+  'cron resume': async () => (await import('./commands/cron-resume.ts')).cronResume,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 

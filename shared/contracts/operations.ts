@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cronOperations } from './coordination/cron-operations.ts';
 import {
   artifactSchema,
   controllerSchema,
@@ -434,6 +435,7 @@ export const operations = {
     errors: ['ARTIFACT_NOT_FOUND'],
     summary: 'The bytes of an artifact',
   },
+  ...cronOperations,
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;

@@ -1,6 +1,7 @@
 import type { Handlers } from '../handler.ts';
 import { createArtifactHandlers } from './artifacts.ts';
 import { createClusterHandlers } from './cluster.ts';
+import { createCronHandlers } from './crons.ts';
 import type { HandlerDeps } from './handler-deps.ts';
 import { createServiceHandlers } from './services.ts';
 import { createStreamHandlers } from './streams.ts';
@@ -11,5 +12,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createServiceHandlers(deps),
     ...createArtifactHandlers(deps),
     ...createStreamHandlers(deps),
+    ...createCronHandlers(deps),
   };
 }

@@ -1,3 +1,4 @@
+import type { Coordination } from '../../../shared/coordination/coordination.ts';
 import type { ClusterIdentity, Store } from '../../../shared/redis/store/store.ts';
 import type { CertificateAuthority } from '../../authority/certificate-authority.ts';
 import type { SessionServer } from '../../realtime/session-server.ts';
@@ -8,6 +9,8 @@ export interface HandlerDeps {
   readonly authority: CertificateAuthority;
   readonly identity: ClusterIdentity;
   readonly sessions: Pick<SessionServer, 'readLogs'>;
+  /** What services coordinate through. */
+  readonly services: Coordination;
   readonly leader: () => Promise<{ controllerId: string; term: number } | null>;
   readonly version: string;
   readonly maxArtifactBytes: number;

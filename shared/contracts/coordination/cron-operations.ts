@@ -1,32 +1,40 @@
 import { z } from 'zod';
 import type { Operation } from '../operation.ts';
-import { byName, coerceInt, holderSchema, identitySchema, ttlSchema } from './fields.ts';
+import { byName, coerceInt, holderSchema, identitySchema } from './fields.ts';
 
 export const cronViewSchema = z.object({
   name: z.string(),
-  source: z.enum(['sdk', 'service-file', 'rest']),
   schedule: z.string(),
   timeZone: z.string(),
+  overlap: z.enum(['skip', 'queue', 'replace']),
   paused: z.boolean(),
   nextTickAt: z.int().nullable().describe('ms since 1970'),
-  lastTickAt: z.int().nullable(),
-  running: z.object({ tick: z.int(), identity: z.string(), sinceMs: z.int(), token: z.int() }).nullable(),
+  lastTickAt: z.int().describe('Claimed or given up; of a new job, when it was declared'),
+  running: z
+    .object({ tick: z.int(), runId: z.string(), identity: z.string(), sinceAt: z.int(), token: z.int() })
+    .nullable(),
   missed: z.int().describe('Ticks that nobody ran'),
+  asked: z.int().describe('Runs that were asked for and wait'),
   hosts: z.array(z.string()).describe('Who has declared it and is alive'),
 });
 
 export const cronRunSchema = z.object({
   runId: z.string(),
   tick: z.int(),
-  trigger: z.string(),
+  trigger: z.enum(['schedule', 'catch-up', 'manual']),
   identity: z.string(),
   token: z.int(),
-  startedAt: z.int().nullable(),
-  durationMs: z.int().nullable(),
-  outcome: z.string().describe('running, succeeded, failed, lost, skipped or timed-out'),
+  startedAt: z.int(),
+  durationMs: z.int(),
+  outcome: z.enum(['succeeded', 'failed', 'timed-out', 'lost', 'skipped']),
   result: z.json().optional(),
   error: z.string().optional(),
 });
+
+/** How long a run is believed in without a word from who claimed it. */
+const runTtlSchema = z.int().min(300).max(3_600_000).default(30_000);
+/** A run that was claimed, and by whom. */
+const runSchema = z.object({ holder: holderSchema, tick: z.int().describe('As the claim answered it') });
 
 export const cronOperations = {
   listCrons: {
@@ -90,12 +98,16 @@ export const cronOperations = {
       schedule: z.string().max(200).describe('Cron expression; tells which tick the call is for'),
       timeZone: z.string().max(64).default('UTC'),
       overlap: z.enum(['skip', 'queue', 'replace']).default('skip'),
-      runTtlMs: ttlSchema.default(30_000).describe('Extend the run before this time is over'),
+      runTtlMs: runTtlSchema.describe('Extend the run before this time is over'),
     }),
     status: 200,
     response: z.object({
       claimed: z.boolean(),
-      reason: z.string().describe('claimed, taken, overlap, paused, early …'),
+      reason: z
+        .enum(['claimed', 'taken', 'early', 'running', 'skipped', 'paused', 'superseded'])
+        .describe(
+          'taken: another has it. running: it waits for an earlier run. superseded: a newer schedule is in force',
+        ),
       runId: z.string().nullable(),
       tick: z.int().nullable(),
       token: z.int().nullable(),
@@ -109,7 +121,7 @@ export const cronOperations = {
     path: '/v1/crons/:name/extend',
     auth: 'services',
     params: byName,
-    body: z.object({ holder: holderSchema, runTtlMs: ttlSchema.default(30_000) }),
+    body: runSchema.extend({ runTtlMs: runTtlSchema }),
     status: 204,
     errors: ['LEASE_LOST'],
     summary: 'The claimed run is still under way',
@@ -119,9 +131,9 @@ export const cronOperations = {
     path: '/v1/crons/:name/finish',
     auth: 'services',
     params: byName,
-    body: z.object({
-      holder: holderSchema,
+    body: runSchema.extend({
       outcome: z.enum(['succeeded', 'failed']),
+      durationMs: z.int().min(0),
       result: z.json().optional(),
       error: z.string().max(2_000).optional(),
     }),

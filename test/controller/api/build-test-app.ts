@@ -6,6 +6,9 @@ import { createAuthenticator, hashToken } from '../../../controller/api/authenti
 import { buildApp } from '../../../controller/api/build-app.ts';
 import { createHandlers } from '../../../controller/api/handlers/create-handlers.ts';
 import { type EstablishedCluster, establishCluster } from '../../../controller/authority/establish-cluster.ts';
+import type { Coordination } from '../../../shared/coordination/coordination.ts';
+import { seedBoot } from '../../../shared/coordination/lease/seed-boot.ts';
+import { openCoordination } from '../../../shared/coordination/open-coordination.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { createStore } from '../../../shared/redis/store/create-store.ts';
 import type { Store } from '../../../shared/redis/store/store.ts';
@@ -20,6 +23,10 @@ export interface TestApp {
   readonly cluster: EstablishedCluster;
   readonly redis: TestRedis;
   readonly token: string;
+  /** What services coordinate through, as the controller opened it. */
+  readonly services: Coordination;
+  /** The same requests with the token that services have. */
+  readonly asService: TestApp['call'];
   /** A JSON request with the admin token. */
   call(
     method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE',
@@ -44,6 +51,9 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
   const cluster = await establishCluster(store.cluster, { data, clusterKeyFile: join(data, 'cluster.key') });
   const issued = await cluster.authority.issueServer(['127.0.0.1']);
   const servicesToken = `drvs_${cluster.deriveSecret('services-api')}`;
+  const services = openCoordination({ url: redis.url, identity: 'controller-test', prefix: 'test-services' });
+  await services.ready();
+  await seedBoot(services.redis, 'test-services');
   let ids = 0;
   const app = buildApp({
     handlers: createHandlers({
@@ -51,6 +61,7 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
       authority: cluster.authority,
       identity: cluster.identity,
       sessions: { readLogs: async () => ({ lines: ['one', 'two'], position: 8, file: '1' }) },
+      services,
       leader: async () => null,
       version: '0.0.0-test',
       maxArtifactBytes: 1_048_576,
@@ -73,22 +84,18 @@ export async function buildTestApp(t: Lifetime): Promise<TestApp> {
   t.after(async () => {
     await app.close();
     await store.close();
-    await Promise.all([commands.close(), messages.close()]);
+    await Promise.all([commands.close(), messages.close(), services.close()]);
   });
-  return {
-    app,
-    store,
-    cluster,
-    redis,
-    token,
-    async call(method, url, body) {
+  const callWith =
+    (bearer: string): TestApp['call'] =>
+    async (method, url, body) => {
       const response = await app.inject({
         method,
         url,
-        headers: { authorization: `Bearer ${token}` },
+        headers: { authorization: `Bearer ${bearer}` },
         ...(body === undefined ? {} : { payload: body as object }),
       });
       return { status: response.statusCode, json: (response.body === '' ? undefined : response.json()) as never };
-    },
-  };
+    };
+  return { app, store, cluster, redis, token, services, call: callWith(token), asService: callWith(servicesToken) };
 }
