@@ -8,17 +8,19 @@ import type { Scenario, ScenarioResult } from './lib/scenario.ts';
 import { abortLateness } from './scenarios/abort-lateness.ts';
 import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
+import { recovery } from './scenarios/recovery.ts';
 import { risingEpochs } from './scenarios/rising-epochs.ts';
 import { staleEffects } from './scenarios/stale-effects.ts';
 import { theft } from './scenarios/theft.ts';
 
 const scenarios: readonly Scenario[] = [
   mutualExclusion('lease'),
-  staleEffects('lease', ['redis-register']),
+  staleEffects('lease', ['redis-fence', 'sqlite-fence']),
   abortLateness('lease'),
   theft('lease'),
   risingEpochs('lease'),
   failover('lease'),
+  recovery,
 ];
 
 const { values } = parseArgs({

@@ -29,12 +29,12 @@ test('stopped processes show that a lock without tokens and deadlines is held by
   const { violations } = await runMutualExclusion({
     ...{ ...options, ...size, kind: 'careless' as const, lifetime: lifetimeOf(t) },
   });
-  assert.ok(violations.some((violation) => violation.includes('"assert"')));
+  assert.ok(violations.some((violation) => /violated.*assert/.test(violation)));
 });
 
 test('a fence refuses each write of a paused holder; without one they take effect', async (t) => {
   const lifetime = lifetimeOf(t);
-  const fenced = await countStaleEffects({ lifetime, kind: 'lease', resource: 'redis-register', rounds: 1 });
+  const fenced = await countStaleEffects({ lifetime, kind: 'lease', resource: 'redis-fence', rounds: 1 });
   assert.deepEqual({ stale: fenced.stale, refused: fenced.refused }, { stale: 0, refused: fenced.pauses });
   const bare = await countStaleEffects({ lifetime, kind: 'lease', resource: 'unfenced', rounds: 1 });
   assert.ok(bare.stale > 0);

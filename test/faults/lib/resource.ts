@@ -1,8 +1,13 @@
+import { DatabaseSync } from 'node:sqlite';
+
 import type { Coordination } from '../../../shared/coordination/coordination.ts';
+import { createRedisFenceStore } from '../../../shared/coordination/fence/redis-fence-store.ts';
+import { createSqlFence } from '../../../shared/coordination/fence/sql-fence.ts';
+import { fromSqlite } from '../../../shared/coordination/sql.ts';
 import type { Effect } from './check-stale-effects.ts';
 
 /** What holders write to. `unfenced` takes every write, as most resources do; it is there to show what fences are for. */
-export type ResourceKind = 'unfenced' | 'redis-register';
+export type ResourceKind = 'unfenced' | 'redis-fence' | 'sqlite-fence';
 
 export interface Resource {
   /** Whether the write took effect. */
@@ -14,24 +19,20 @@ export interface Resource {
 
 export interface ResourceOptions {
   readonly coordination: Pick<Coordination, 'redis' | 'prefix'>;
-  /** For resources that live in a file. */
+  /** For a resource that is a file. */
   readonly file: string;
 }
 
-const fencedWrite = `
-if tonumber(ARGV[1]) < tonumber(redis.call('GET', KEYS[1]) or '0') then return 0 end
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('RPUSH', KEYS[2], ARGV[1])
-return 1`;
+export async function openResource(kind: ResourceKind, options: ResourceOptions): Promise<Resource> {
+  return kind === 'sqlite-fence' ? openTable(options.file) : openLog(kind, options.coordination);
+}
 
-export async function openResource(kind: ResourceKind, { coordination }: ResourceOptions): Promise<Resource> {
-  const { redis, prefix } = coordination;
+function openLog(kind: ResourceKind, { redis, prefix }: ResourceOptions['coordination']): Resource {
+  const fence = createRedisFenceStore({ redis, prefix: `${prefix}:resource` });
   const logOf = (key: string) => `${prefix}:resource:${key}:log`;
   return {
     async write(key, epoch) {
-      if (kind === 'redis-register') {
-        return (await redis.eval(fencedWrite, 2, `${prefix}:resource:${key}`, logOf(key), epoch)) === 1;
-      }
+      if (kind === 'redis-fence' && !(await fence.raise({ name: key, token: epoch }))) return false;
       await redis.rpush(logOf(key), epoch);
       return true;
     },
@@ -40,5 +41,34 @@ export async function openResource(kind: ResourceKind, { coordination }: Resourc
       return keys.flatMap((key, index) => logs[index]!.map((epoch) => ({ key, epoch: Number(epoch) })));
     },
     close() {},
+  };
+}
+
+/** Each effect is a row, written in the transaction that checks the fence. */
+async function openTable(file: string): Promise<Resource> {
+  const handle = new DatabaseSync(file);
+  handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 5000');
+  handle.exec('CREATE TABLE IF NOT EXISTS effects (at INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, epoch INTEGER)');
+  const database = fromSqlite(handle);
+  const fence = createSqlFence({ dialect: 'sqlite' });
+  await fence.createTable(database);
+  return {
+    async write(key, epoch) {
+      try {
+        await database.transaction(async (tx) => {
+          await fence.check(tx, { name: key, token: epoch });
+          await tx.query('INSERT INTO effects (key, epoch) VALUES ($1, $2)', [key, epoch]);
+        });
+        return true;
+      } catch (error) {
+        if ((error as { code?: string }).code === 'FENCE_STALE') return false;
+        throw error;
+      }
+    },
+    async effects() {
+      const { rows } = await database.query('SELECT key, epoch FROM effects ORDER BY at');
+      return rows.map(({ key, epoch }) => ({ key: String(key), epoch: Number(epoch) }));
+    },
+    close: () => handle.close(),
   };
 }
