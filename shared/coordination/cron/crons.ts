@@ -27,7 +27,8 @@ export interface Crons extends CronRecords {
    * Declares a job on this instance. Each tick runs on one of the instances that declare it: all claim it, one gets it.
    * When instances declare a job differently, as in the middle of a deploy, the newest declaration is in force and the
    * others claim nothing.
-   * @throws DroverError ARGUMENT_INVALID naming each field; CRON_CONFLICT when this process declares the name already
+   * @throws DroverError ARGUMENT_INVALID naming each field; CRON_CONFLICT when this process declares the name already;
+   *   STATE_CONFLICT after `close`
    */
   cron(name: string, schedule: CronSchedule, handler: CronHandler, options?: DeclareOptions): CronJob;
   /**
@@ -43,7 +44,7 @@ export interface Crons extends CronRecords {
     body: (run: CronRun) => T | Promise<T>,
     options?: CronOptions,
   ): Promise<CalledRun<T>>;
-  /** Closes all jobs of this instance, at once. Never throws. */
+  /** Closes all jobs of this instance, side by side; no more can be declared. Never throws. */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -64,6 +65,7 @@ export function createCrons(coordination: Coordination): Crons {
   const time = new StoreTime(clock);
   const records = createCronRecords(coordination);
   const open = new Map<string, OpenJob>();
+  let isClosed = signal.aborted;
   let listening: { close(): void } | undefined;
 
   const onLeaving = () => void close({ graceMs: 0 });
@@ -87,8 +89,11 @@ export function createCrons(coordination: Coordination): Crons {
     timer: 'own' | 'caller',
     isCalled: boolean,
   ): CronJob {
-    signal.throwIfAborted();
     const { name } = definition;
+    if (isClosed) {
+      const message = `The cron job ${name} cannot be declared: this participant leaves. Declare jobs before closing.`;
+      throw new DroverError('STATE_CONFLICT', message, { details: { name } });
+    }
     if (open.has(name)) {
       const message = `The cron job ${name} is declared in this process already. Close that one first, or choose another name.`;
       throw new DroverError('CRON_CONFLICT', message, { details: { name } });
@@ -115,7 +120,10 @@ export function createCrons(coordination: Coordination): Crons {
       resume: () => records.resume(name),
       trigger: () => records.trigger(name),
       history: (options) => records.history(name, options),
-      runTick: (tick, own = handler) => runTick(coordination, declared, tick.getTime(), own),
+      async runTick(tick, own = handler) {
+        if (closed !== undefined) return { ran: false, reason: 'closed' };
+        return await runTick(coordination, declared, tick.getTime(), own);
+      },
       close({ graceMs = defaultGraceMs } = {}) {
         closed ??= closeJob(graceMs);
         return closed;
@@ -126,6 +134,7 @@ export function createCrons(coordination: Coordination): Crons {
   }
 
   async function close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    isClosed = true;
     await Promise.all([...open.values()].map(({ job }) => job.close(options)));
     listening?.close();
     listening = undefined;
@@ -144,6 +153,7 @@ export function createCrons(coordination: Coordination): Crons {
       body: (run: CronRun) => T | Promise<T>,
       options: CronOptions = {},
     ): Promise<CalledRun<T>> {
+      if (isClosed) return { ran: false, reason: 'closed' };
       const nowMs = clock.nowMs();
       const definition = defineCron(name, schedule, { catchUp: 'none', ...options });
       const known = open.get(name);

@@ -104,9 +104,9 @@ export function runClaimed(
 
   async function runToEnd(): Promise<RunEnd> {
     const called = callHandler();
-    let end = await Promise.race([called, enforceLimit()]);
-    if (end.outcome === 'failed' && reasonOf(stop.signal.reason) === 'timed-out')
-      end = { ...end, outcome: 'timed-out' };
+    const settledFirst = await Promise.race([called, enforceLimit()]);
+    const isTimedOut = reasonOf(stop.signal.reason) === 'timed-out';
+    const end: RunEnd = isTimedOut ? { outcome: 'timed-out', error: stop.signal.reason } : settledFirst;
     const durationMs = Math.round(clock.monotonicMs() - startedAtMs);
     held.signal.removeEventListener('abort', onLost);
     const isOurs = await record(end, durationMs);
@@ -130,7 +130,8 @@ export function runClaimed(
         return (await answerWithin(recorded, answerTimeoutMs, clock)) === 'finished';
       } catch (failure) {
         logger.debug('The end of a run is not recorded yet', { run: run.runId, error: failure });
-        if (coordination.signal.aborted || clock.monotonicMs() >= giveUpAtMs) return false;
+        const isClosed = coordination.signal.aborted || reasonOf(stop.signal.reason) === 'closed';
+        if (isClosed || clock.monotonicMs() >= giveUpAtMs) return false;
         await clock.sleep(recordRetryMs, coordination.signal);
       }
     }

@@ -17,8 +17,16 @@ const minEveryMs = 10;
 const maxEveryMs = 366 * 24 * 3_600_000;
 
 const nicknames = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@hourly'];
-const fields = ['second', 'minute', 'hour', 'day of month', 'month', 'day of week'];
-const allowedPattern = `five fields (${fields.slice(1).join(', ')}), six with the second first, or ${nicknames.join(', ')}`;
+const fields = [
+  { name: 'second', allowed: '0-59' },
+  { name: 'minute', allowed: '0-59' },
+  { name: 'hour', allowed: '0-23' },
+  { name: 'dayOfMonth', allowed: '1-31, L, LW or 1W-31W' },
+  { name: 'month', allowed: '1-12 or JAN-DEC' },
+  { name: 'dayOfWeek', allowed: '0-7 or SUN-SAT, with L or #1-#5 after it' },
+];
+const fieldNames = fields.slice(1).map(({ name }) => name);
+const allowedPattern = `five fields (${fieldNames.join(', ')}), six with the second first, or ${nicknames.join(', ')}`;
 
 /**
  * Reads a schedule.
@@ -74,7 +82,9 @@ function readPattern(pattern: string, timeZone: string): Cron {
   try {
     return compile(pattern.trim(), timeZone);
   } catch (error) {
-    throw invalid({ path: pathOf(parts, timeZone), reason: reasonOf(error), allowed: allowedPattern });
+    throw invalid(
+      wrongField(parts, timeZone) ?? { path: 'schedule', reason: reasonOf(error), allowed: allowedPattern },
+    );
   }
 }
 
@@ -82,18 +92,19 @@ function compile(pattern: string, timeZone: string): Cron {
   return new Cron(pattern, { timezone: timeZone, paused: true, mode: '5-or-6-parts', fixedTimeRule: 'no-wildcard' });
 }
 
-/** Which field is wrong is found by trying each alone. */
-function pathOf(parts: readonly string[], timeZone: string): string {
-  const names = fields.slice(fields.length - parts.length);
-  const wrong = parts.findIndex((part, index) => {
+/** Found by trying each field alone; the library's own message counts some of them from 0. */
+function wrongField(parts: readonly string[], timeZone: string): ErrorIssue | undefined {
+  const ofPattern = fields.slice(fields.length - parts.length);
+  for (const [index, part] of parts.entries()) {
+    const { name, allowed } = ofPattern[index]!;
     try {
       compile(parts.map((_, other) => (other === index ? part : '*')).join(' '), timeZone);
-      return false;
     } catch {
-      return true;
+      const lists = `${allowed}; *, lists (,), ranges (-) and steps (/) of them`;
+      return { path: `schedule.${name}`, reason: `is ${part}`, allowed: lists };
     }
-  });
-  return wrong === -1 ? 'schedule' : `schedule.${names[wrong]}`;
+  }
+  return undefined;
 }
 
 function reasonOf(error: unknown): string {

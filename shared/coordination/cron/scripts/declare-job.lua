@@ -12,9 +12,13 @@
 -- Events: the job's name on the wake channel when another definition came into force
 --@include "server-time.lua"
 local job, now = KEYS[1], whole(nowMs)
-local definition, declaredAt = ARGV[4], ARGV[5] ~= '' and ARGV[5] or now
+local definition, declaredAt = ARGV[4], ARGV[5]
 local inForce, inForceAt, last, paused, server =
   unpack(redis.call('HMGET', job, 'definition', 'declaredAt', 'lastTick', 'paused', 'server'))
+-- Two first declarations are never of the same instant, or each would take the other's place for ever.
+if declaredAt == '' then
+  declaredAt = whole(math.max(nowMs, tonumber(inForceAt or '0') + 1))
+end
 
 local runId = ARGV[7] == '1' and redis.call('INFO', 'server'):match('run_id:(%w+)') or ''
 if not last or server ~= runId then
@@ -23,7 +27,7 @@ if not last or server ~= runId then
   redis.call('HSET', job, 'lastTick', last, 'server', runId)
 end
 if inForce ~= definition then
-  if not inForceAt or tonumber(declaredAt) >= tonumber(inForceAt) then
+  if not inForceAt or tonumber(declaredAt) > tonumber(inForceAt) then
     -- What was due by the old schedule is past, and the new one was not in force before now.
     if inForce then
       last = whole(math.max(tonumber(last), nowMs))
