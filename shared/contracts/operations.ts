@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { callbackOperations } from './coordination/callback-operations.ts';
 import { cronOperations } from './coordination/cron-operations.ts';
 import {
   artifactSchema,
@@ -436,6 +437,7 @@ export const operations = {
     summary: 'The bytes of an artifact',
   },
   ...cronOperations,
+  ...callbackOperations,
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;

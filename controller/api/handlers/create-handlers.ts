@@ -1,5 +1,6 @@
 import type { Handlers } from '../handler.ts';
 import { createArtifactHandlers } from './artifacts.ts';
+import { createCallbackHandlers } from './callbacks.ts';
 import { createClusterHandlers } from './cluster.ts';
 import { createCronHandlers } from './crons.ts';
 import type { HandlerDeps } from './handler-deps.ts';
@@ -13,5 +14,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createArtifactHandlers(deps),
     ...createStreamHandlers(deps),
     ...createCronHandlers(deps),
+    ...createCallbackHandlers(deps),
   };
 }

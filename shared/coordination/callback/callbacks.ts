@@ -41,7 +41,7 @@ export interface Callbacks extends CallbackViews {
 }
 
 const hourMs = 3_600_000;
-const defaultRetentionMs = 7 * 24 * hourMs;
+export const defaultRetentionMs = 7 * 24 * hourMs;
 /** Payment providers repeat a callback for three days. */
 const minRetentionMs = 72 * hourMs;
 const defaultProcessingMs = 30_000;
