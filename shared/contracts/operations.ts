@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { callbackOperations } from './coordination/callback-operations.ts';
+import { channelOperations } from './coordination/channel-operations.ts';
 import { cronOperations } from './coordination/cron-operations.ts';
 import {
   artifactSchema,
@@ -438,6 +439,7 @@ export const operations = {
   },
   ...cronOperations,
   ...callbackOperations,
+  ...channelOperations,
 } as const satisfies Record<string, Operation>;
 
 export type OperationName = keyof typeof operations;

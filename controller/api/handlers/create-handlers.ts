@@ -1,6 +1,7 @@
 import type { Handlers } from '../handler.ts';
 import { createArtifactHandlers } from './artifacts.ts';
 import { createCallbackHandlers } from './callbacks.ts';
+import { createChannelHandlers } from './channels.ts';
 import { createClusterHandlers } from './cluster.ts';
 import { createCronHandlers } from './crons.ts';
 import type { HandlerDeps } from './handler-deps.ts';
@@ -15,5 +16,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createStreamHandlers(deps),
     ...createCronHandlers(deps),
     ...createCallbackHandlers(deps),
+    ...createChannelHandlers(deps),
   };
 }

@@ -1,4 +1,4 @@
-import type { Coordination } from '../../../shared/coordination/coordination.ts';
+import type { OpenCoordination } from '../../../shared/coordination/open-coordination.ts';
 import type { ClusterIdentity, Store } from '../../../shared/redis/store/store.ts';
 import type { CertificateAuthority } from '../../authority/certificate-authority.ts';
 import type { SessionServer } from '../../realtime/session-server.ts';
@@ -10,7 +10,7 @@ export interface HandlerDeps {
   readonly identity: ClusterIdentity;
   readonly sessions: Pick<SessionServer, 'readLogs'>;
   /** What services coordinate through. */
-  readonly services: Coordination;
+  readonly services: OpenCoordination;
   readonly leader: () => Promise<{ controllerId: string; term: number } | null>;
   readonly version: string;
   readonly maxArtifactBytes: number;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Operation } from '../operation.ts';
-import { byName, coordinationNameSchema, identitySchema, listQuery } from './fields.ts';
+import { byName, coerceInt, coordinationNameSchema, identitySchema, listQuery } from './fields.ts';
 
 export const channelViewSchema = z.object({
   name: z.string(),
@@ -87,6 +87,7 @@ export const channelOperations = {
     path: '/v1/channels/:name/members',
     auth: 'services',
     params: byName,
+    query: z.object({ limit: coerceInt(1, 10_000).default(1_000) }),
     status: 200,
     response: z.array(z.object({ member: z.string(), identity: z.string(), meta: z.json() })),
     errors: [],

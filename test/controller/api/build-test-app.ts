@@ -6,9 +6,8 @@ import { createAuthenticator, hashToken } from '../../../controller/api/authenti
 import { buildApp } from '../../../controller/api/build-app.ts';
 import { createHandlers } from '../../../controller/api/handlers/create-handlers.ts';
 import { type EstablishedCluster, establishCluster } from '../../../controller/authority/establish-cluster.ts';
-import type { Coordination } from '../../../shared/coordination/coordination.ts';
 import { seedBoot } from '../../../shared/coordination/lease/seed-boot.ts';
-import { openCoordination } from '../../../shared/coordination/open-coordination.ts';
+import { type OpenCoordination, openCoordination } from '../../../shared/coordination/open-coordination.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { createStore } from '../../../shared/redis/store/create-store.ts';
 import type { Store } from '../../../shared/redis/store/store.ts';
@@ -24,7 +23,7 @@ export interface TestApp {
   readonly redis: TestRedis;
   readonly token: string;
   /** What services coordinate through, as the controller opened it. */
-  readonly services: Coordination;
+  readonly services: OpenCoordination;
   /** The same requests with the token that services have. */
   readonly asService: TestApp['call'];
   /** A JSON request with the admin token. */
