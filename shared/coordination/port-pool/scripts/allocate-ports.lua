@@ -1,0 +1,103 @@
+-- Takes ports of one or more pools of a host: all, or none.
+--
+-- Input:
+--   KEYS[1] allocations   KEYS[2] participants   KEYS[3] rest, to be followed by a pool   KEYS[4] pools
+--   KEYS[5] what the owner had last, or ''
+--   ARGV[1] id, the same again when an earlier try had no answer   ARGV[2] participant   ARGV[3] identity   ARGV[4] owner
+--   ARGV[5] longest rest in ms: a port that rests longer is one of a clock that went back
+--   ARGV[6…] pool and count of each pool
+-- Output:
+--   {'allocated', token, ports}   since now or since an earlier try; ports as `adb=5555,5556;webrtc=8080`
+--   {'held'}                      another participant has this id
+--   {'gone'}                      the participant is unknown or late: nothing may be given to it
+--   {'unknown', pool}             the host has no such pool
+--   {'exhausted', pool, ms}       nothing was taken; the next port of it is reusable after `ms`, -1 if none rests
+-- Events: none
+--@include "server-time.lua"
+--@include "read-record.lua"
+local allocations, participants, rest, pools, sticky = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id, participant = ARGV[1], ARGV[2]
+
+local found = redis.call('HGET', allocations, id)
+if found then
+  local record = readRecord(found)
+  if record.participant == participant then
+    return { 'allocated', record.token, record.ports }
+  end
+  return { 'held' }
+end
+local untilMs = tonumber(redis.call('ZSCORE', participants, participant) or '')
+if not untilMs or untilMs <= nowMs then
+  return { 'gone' }
+end
+
+-- Of the last time: ports that nobody else had since. Those that still rest have the score that its own release gave them.
+local earlier, earlierScore = {}, nil
+if sticky ~= '' then
+  local remembered = redis.call('GET', sticky)
+  if remembered then
+    local score, packed = string.match(remembered, '^(%d+) (.*)$')
+    earlierScore = tonumber(score)
+    eachPool(packed, function(pool, ports)
+      earlier[pool] = ports
+    end)
+  end
+end
+
+local taken = {}
+local function giveBack()
+  for _, entry in ipairs(taken) do
+    redis.call('ZADD', entry[1], unpack(entry[2]))
+  end
+end
+
+local packed = {}
+for i = 6, #ARGV, 2 do
+  local pool, count = ARGV[i], tonumber(ARGV[i + 1])
+  local key = rest .. pool
+  local ports = {}
+  for _, port in ipairs(earlier[pool] or {}) do
+    if #ports < count then
+      local score = tonumber(redis.call('ZSCORE', key, port) or '')
+      if score and (score <= nowMs or score == earlierScore) then
+        redis.call('ZREM', key, port)
+        taken[#taken + 1] = { key, { score, port } }
+        ports[#ports + 1] = port
+      end
+    end
+  end
+  local missing = count - #ports
+  if missing > 0 then
+    local popped = redis.call('ZPOPMIN', key, missing)
+    if #popped > 0 then
+      local back = {}
+      for j = 1, #popped, 2 do
+        back[j], back[j + 1] = popped[j + 1], popped[j]
+        ports[#ports + 1] = popped[j]
+      end
+      taken[#taken + 1] = { key, back }
+    end
+    if #popped < missing * 2 or tonumber(popped[#popped]) > nowMs then
+      giveBack()
+      if redis.call('HEXISTS', pools, pool) == 0 then
+        return { 'unknown', pool }
+      end
+      local longestMs = tonumber(ARGV[5])
+      local stray = redis.call('ZRANGEBYSCORE', key, '(' .. (nowMs + longestMs), '+inf', 'LIMIT', 0, 1000)
+      for _, port in ipairs(stray) do
+        redis.call('ZADD', key, nowMs + longestMs, port)
+      end
+      local upcoming = redis.call('ZRANGEBYSCORE', key, '(' .. nowMs, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+      return { 'exhausted', pool, upcoming[2] and tonumber(upcoming[2]) - nowMs or -1 }
+    end
+  end
+  packed[#packed + 1] = pool .. '=' .. table.concat(ports, ',')
+end
+
+local token = string.format('%.0f', nowMicros)
+local ports = table.concat(packed, ';')
+redis.call('HSET', allocations, id, writeRecord({
+  token = token, participant = participant, takenAtMs = string.format('%.0f', nowMs), ports = ports,
+  sticky = sticky, identity = ARGV[3], owner = ARGV[4],
+}))
+return { 'allocated', token, ports }

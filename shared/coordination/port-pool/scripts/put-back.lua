@@ -1,0 +1,21 @@
+-- Included. Puts ports of a pool among those that rest, reusable from `score`. A range that was narrowed meanwhile does not get
+-- back what is outside it.
+local function putBack(poolsKey, restKey, pool, ports, score)
+  local range = redis.call('HGET', poolsKey, pool)
+  if not range then
+    return
+  end
+  local from, to = string.match(range, '^(%d+) (%d+)')
+  from, to = tonumber(from), tonumber(to)
+  local members = {}
+  for _, port in ipairs(ports) do
+    local number = tonumber(port)
+    if number >= from and number <= to then
+      members[#members + 1] = score
+      members[#members + 1] = port
+    end
+  end
+  if #members > 0 then
+    redis.call('ZADD', restKey .. pool, unpack(members))
+  end
+end

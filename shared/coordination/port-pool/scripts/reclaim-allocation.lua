@@ -1,0 +1,28 @@
+-- Takes the ports of an orphan back, after its host has confirmed that nobody listens on them. They rest first.
+--
+-- Input:
+--   KEYS[1] allocations   KEYS[2] participants   KEYS[3] pools   KEYS[4] rest, to be followed by a pool
+--   KEYS[5] epoch of the lease that the caller acts under, or ''
+--   ARGV[1] id   ARGV[2] token that was looked at   ARGV[3] rest in ms   ARGV[4] term of the caller
+-- Output: 'reclaimed', 'absent', 'alive' (adopted, or its participant came back) or 'stale' (another term began)
+-- Events: none
+--@include "server-time.lua"
+--@include "read-record.lua"
+--@include "put-back.lua"
+if KEYS[5] ~= '' and tonumber(redis.call('GET', KEYS[5]) or '0') ~= tonumber(ARGV[4]) then
+  return 'stale'
+end
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if not found then
+  return 'absent'
+end
+local record = readRecord(found)
+local untilMs = tonumber(redis.call('ZSCORE', KEYS[2], record.participant) or '0')
+if record.token ~= ARGV[2] or untilMs > nowMs then
+  return 'alive'
+end
+redis.call('HDEL', KEYS[1], ARGV[1])
+eachPool(record.ports, function(pool, ports)
+  putBack(KEYS[3], KEYS[4], pool, ports, nowMs + tonumber(ARGV[3]))
+end)
+return 'reclaimed'
