@@ -3,9 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
+import { callbacksOnce } from './callback/callback-scenario.ts';
 import { openLifetime } from './lib/open-lifetime.ts';
 import type { Scenario, ScenarioResult } from './lib/scenario.ts';
 import { abortLateness } from './scenarios/abort-lateness.ts';
+import { cronTicks } from './scenarios/cron-ticks.ts';
 import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
 import { recovery } from './scenarios/recovery.ts';
@@ -21,7 +23,13 @@ const scenarios: readonly Scenario[] = [
   risingEpochs('lease'),
   failover('lease'),
   recovery,
+  cronTicks,
+  callbacksOnce('database'),
+  callbacksOnce('ledger'),
 ];
+
+/** What a person reads; the file has all. */
+const maxPrinted = 10;
 
 const { values } = parseArgs({
   options: {
@@ -48,7 +56,9 @@ for (const scenario of chosen) {
   const figures = Object.entries(result.figures).map(([name, value]) => `${name} ${value}`);
   if (figures.length > 0) process.stdout.write(`  ${figures.join(' · ')}\n`);
   if (result.skipped !== undefined) process.stdout.write(`  SKIPPED: ${result.skipped}\n`);
-  for (const violation of result.violations) process.stdout.write(`  BROKEN: ${violation}\n`);
+  for (const violation of result.violations.slice(0, maxPrinted)) process.stdout.write(`  BROKEN: ${violation}\n`);
+  const unprinted = result.violations.length - maxPrinted;
+  if (unprinted > 0) process.stdout.write(`  and ${unprinted} more\n`);
   process.stdout.write(`  ${result.violations.length === 0 ? 'holds' : 'DOES NOT HOLD'}, ${seconds} s\n`);
 }
 if (values.json !== undefined) {

@@ -77,6 +77,8 @@ async function use(key: string, held: Held): Promise<number> {
   const changesBefore = stateChanges;
   const sentAt = performance.now();
   await held.release();
+  // A connection that breaks rejects what was sent on it before it says so.
+  await new Promise((resolve) => setImmediate(resolve));
   // A release never throws; without an answer the lease is left to run out.
   const isAnswered = stateChanges === changesBefore && performance.now() - sentAt < ttlMs / 8;
   end(isAnswered && coordination.state === 'ready' ? 'ok' : 'info');

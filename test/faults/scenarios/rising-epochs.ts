@@ -70,10 +70,11 @@ export async function runRisingEpochs(
     const clock = clocks?.('redis');
     const start = () => startRedis(options.lifetime, { appendonly: disturbance.appendonly });
     const redis = await (clock?.around(start) ?? start());
-    const grants = await countGrants(options, redis, async (round) => {
-      const disturb = () => disturbance.disturb(redis, clock, round);
-      await (clock?.around(disturb) ?? disturb());
-    });
+    const disturb = async (round: number) => {
+      const once = () => disturbance.disturb(redis, clock, round);
+      await (clock?.around(once) ?? once());
+    };
+    const grants = await countGrants(options, redis, { disturb, movesClock: disturbance.usesClock === true });
     await redis.kill();
     figures[`${name}: grants`] = grants.count;
     violations.push(...grants.violations.map((violation) => `${name}: ${violation}`));
@@ -85,7 +86,7 @@ export async function runRisingEpochs(
 async function countGrants(
   { kind, rounds, lifetime, seed }: ScenarioOptions & { kind: MutexKind; rounds: number },
   redis: TestRedis,
-  disturb: (round: number) => Promise<void>,
+  { disturb, movesClock }: { disturb: (round: number) => Promise<void>; movesClock: boolean },
 ) {
   const histories = join(tempDirectory(lifetime), 'histories');
   mkdirSync(histories);
@@ -112,7 +113,11 @@ async function countGrants(
 
   const { operations } = readHistory(histories);
   const grants = operations.filter(({ type, outcome }) => type === 'acquire' && outcome === 'ok');
-  const wrong = [...checkLocks(grants)].filter(([, { verdict }]) => verdict !== 'linearizable');
+  // A step of the server's clock ends leases early, which their holders learn only when they ask: there the epochs alone count.
+  const judged = movesClock
+    ? grants
+    : operations.filter(({ type, outcome }) => type !== 'acquire' || outcome !== 'fail');
+  const wrong = [...checkLocks(judged)].filter(([, { verdict }]) => verdict !== 'linearizable');
   const violations = [...failures, ...wrong.map(([key, verdict]) => `${key}: ${JSON.stringify(verdict)}`)];
   if (grants.length < keyCount * (rounds + 1)) violations.push(`only ${grants.length} grants: it stood still`);
   return { count: grants.length, violations };
