@@ -30,7 +30,13 @@ interface PgQueries {
 
 /** What is needed of a `pg.Pool`. */
 export interface PgPoolLike extends PgQueries {
-  connect(): Promise<PgQueries & { release(error?: Error | boolean): void }>;
+  connect(): Promise<PgPoolClientLike>;
+}
+
+interface PgPoolClientLike extends PgQueries {
+  release(error?: Error | boolean): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** What is needed of a `DatabaseSync` of node:sqlite, or of a `Database` of better-sqlite3. */
@@ -40,10 +46,8 @@ export interface SqliteLike {
 }
 
 interface SqliteStatementLike {
-  // biome-ignore lint/suspicious/noExplicitAny: the two libraries type their parameters differently
-  all(...params: any[]): unknown[];
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  run(...params: any[]): { changes: number | bigint };
+  all(...params: SqlValue[]): unknown[];
+  run(...params: SqlValue[]): { changes: number | bigint };
   /** better-sqlite3 refuses `all` on a statement that returns nothing; node:sqlite has `columns` to ask. */
   readonly reader?: boolean;
   columns?(): unknown[];
@@ -57,14 +61,17 @@ export function fromPgPool(pool: PgPoolLike): SqlDatabase {
     async transaction(body) {
       const client = await pool.connect();
       let failure: Error | undefined;
+      // While a client is out of the pool nobody else listens, and an unheard error would end the process. The statement in
+      // progress rejects with it too.
+      const onError = (error: Error) => {
+        failure = error;
+      };
+      client.on('error', onError);
       try {
-        return await inPgTransaction(client, body);
-      } catch (error) {
-        // A connection on which a transaction failed may be broken or still inside it: it is cheaper made anew than trusted.
-        failure = error instanceof Error ? error : new Error(String(error));
-        throw error;
+        return await inPgTransaction(client, body, onError);
       } finally {
-        client.release(failure !== undefined && isConnectionError(failure) ? failure : undefined);
+        client.off('error', onError);
+        client.release(failure);
       }
     },
   };
@@ -127,23 +134,22 @@ async function queryPg(client: PgQueries, text: string, params: readonly SqlValu
   return { rows: rows as SqlResult['rows'], rowCount: rowCount ?? rows.length };
 }
 
-async function inPgTransaction<T>(client: PgQueries, body: (tx: SqlExecutor) => Promise<T>): Promise<T> {
+async function inPgTransaction<T>(
+  client: PgQueries,
+  body: (tx: SqlExecutor) => Promise<T>,
+  onBroken: (error: Error) => void = () => {},
+): Promise<T> {
   await client.query('BEGIN');
   try {
     const result = await body({ dialect: 'postgres', query: (text, params) => queryPg(client, text, params) });
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    // The error of the body is the one that counts; a connection that is gone rolls back by itself.
-    await client.query('ROLLBACK').catch(() => {});
+    // The error of the body is the one that counts. A connection that cannot roll back is not to be used again; the server
+    // rolls back when it goes.
+    await client.query('ROLLBACK').catch(onBroken);
     throw error;
   }
-}
-
-/** Errors of the server have a five-character SQLSTATE; all others leave the connection in doubt. */
-function isConnectionError(error: Error): boolean {
-  const code = (error as { code?: unknown }).code;
-  return !('severity' in error) && (typeof code !== 'string' || code.length !== 5 || code.startsWith('E'));
 }
 
 const parametersAndText = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\d+)/g;
