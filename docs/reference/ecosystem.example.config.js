@@ -63,6 +63,35 @@ export default {
       // Or { tcp: true }, or only a path.
       health: { path: '/health', status: 200, interval: '2s', timeout: '2s', failures: 3, restart_after: '30s' },
 
+      // ---- Jobs ---------------------------------------------------------------------------------------------------
+      // Run by the controllers, each tick at most once, while this revision is the stable one.
+      jobs: {
+        'cancel-expired-orders': {
+          // Five fields, or six with seconds first.
+          schedule: '*/5 * * * *',
+          time_zone: 'Europe/Berlin',
+          // A tick that is due while an earlier one runs: 'skip', 'queue' or 'replace'.
+          overlap: 'skip',
+          // Ticks that nobody could run: 'none', 'last', or all within a time such as '10m'.
+          catch_up: 'last',
+          max_run: '5m',
+          // Calls one healthy instance; 2xx is success. A body that is no text is sent as JSON.
+          run: {
+            http: {
+              method: 'POST',
+              path: '/jobs/cancel-expired-orders',
+              headers: { 'x-reason': 'schedule' },
+              body: { olderThanMinutes: 30 },
+            },
+          },
+        },
+        'nightly-report': {
+          schedule: '30 2 * * *',
+          // A process of the same artifact on an eligible node; exit code 0 is success.
+          run: { script: 'dist/report.js', args: ['--yesterday'], env: { LOG_LEVEL: 'debug' } },
+        },
+      },
+
       // ---- Rolling deploys ------------------------------------------------------------------------------------------
       update: {
         order: 'start-first',
