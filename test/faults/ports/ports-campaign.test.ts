@@ -18,7 +18,7 @@ test('the campaign finds ports that are given twice where keys expire and nobody
     allocations: 400,
     killEvery: 150,
     variant,
-    devicePercent: 10,
+    devicePercent: 4,
     lifetime: t,
   });
   assert.ok(result.doubleListeners > 0);
