@@ -33,6 +33,7 @@ const table: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   'cron run': async () => (await import('./commands/cron-run.ts')).cronRun,
   'cron pause': async () => (await import('./commands/cron-pause.ts')).cronPause,
   'cron resume': async () => (await import('./commands/cron-resume.ts')).cronResume,
+  'port ls': async () => (await import('./commands/port-ls.ts')).portLs,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 

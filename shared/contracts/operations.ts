@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { callbackOperations } from './coordination/callback-operations.ts';
 import { channelOperations } from './coordination/channel-operations.ts';
 import { cronOperations } from './coordination/cron-operations.ts';
+import { portOperations } from './coordination/port-operations.ts';
 import {
   artifactSchema,
   controllerSchema,
@@ -439,6 +440,7 @@ export const operations = {
   },
   ...cronOperations,
   ...callbackOperations,
+  ...portOperations,
   ...channelOperations,
 } as const satisfies Record<string, Operation>;
 

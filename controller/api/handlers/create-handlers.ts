@@ -5,6 +5,7 @@ import { createChannelHandlers } from './channels.ts';
 import { createClusterHandlers } from './cluster.ts';
 import { createCronHandlers } from './crons.ts';
 import type { HandlerDeps } from './handler-deps.ts';
+import { createPortHandlers } from './ports.ts';
 import { createServiceHandlers } from './services.ts';
 import { createStreamHandlers } from './streams.ts';
 
@@ -16,6 +17,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createStreamHandlers(deps),
     ...createCronHandlers(deps),
     ...createCallbackHandlers(deps),
+    ...createPortHandlers(deps),
     ...createChannelHandlers(deps),
   };
 }
