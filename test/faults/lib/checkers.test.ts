@@ -126,6 +126,25 @@ test('a grant over one that is there is an overlap; after its deletion or a flus
   assert.equal(between(['DEL', 'x:lease:other']), 1);
 });
 
+test('locks are followed as leases are; a reservation that its holder takes up is one grant', () => {
+  const lock = (holder: string, epoch: number, until: number) => [
+    'SET',
+    'x:lock:k',
+    `${holder} ${epoch} somebody`,
+    'PXAT',
+    String(until),
+  ];
+  const { grants, overlaps } = viewLeases([lock('a', 1, 100), lock('a', 1, 900), lock('b', 2, 950)], 'x');
+  assert.deepEqual(
+    grants.map(({ key, epoch, expiresAtMs }) => [key, epoch, expiresAtMs]),
+    [
+      ['k', 1, 900],
+      ['k', 2, 950],
+    ],
+  );
+  assert.equal(overlaps.length, 1);
+});
+
 test('an epoch that is not above the last is found', () => {
   const grants = [1, 3, 3, 2, 4].map((epoch) => ({ key: 'k', epoch }));
   assert.equal(findEpochsThatFell(grants).length, 2);

@@ -17,15 +17,17 @@ export interface LeaseView {
 }
 
 /**
- * Follows the keys of leases (`<prefix>:lease:<name>` and its `:epoch`) through the commands of an append-only file. A key
- * that expired is deleted there before anything else is done with it, so a grant over one that is there is an overlap.
+ * Follows the keys of leases (`<prefix>:lease:<name>`, with the epoch beside it) and of locks (`<prefix>:lock:<name>`, with
+ * the epoch in it) through the commands of an append-only file. A key that expired is deleted there before anything else
+ * is done with it, so a grant over another's that is there is an overlap.
  */
 export function viewLeases(commands: readonly (readonly string[])[], prefix: string): LeaseView {
   const grants: Grant[] = [];
   const overlaps: string[] = [];
   const live = new Map<string, Grant>();
   const epochs = new Map<string, number>();
-  const start = `${prefix}:lease:`;
+  const leaseStart = `${prefix}:lease:`;
+  const lockStart = `${prefix}:lock:`;
 
   for (const [verb = '', key = '', ...rest] of commands) {
     const command = verb.toUpperCase();
@@ -40,26 +42,36 @@ export function viewLeases(commands: readonly (readonly string[])[], prefix: str
         live.delete(name);
       }
     }
-    if (!key.startsWith(start)) continue;
-    if (command === 'SET' && key.endsWith(':epoch')) epochs.set(key.slice(0, -':epoch'.length), Number(rest[0]));
-    else if (command === 'SET') grant(key, rest);
-    else if (command === 'PEXPIREAT') {
+    if (command === 'PEXPIREAT') {
       const renewed = live.get(key);
       if (renewed !== undefined) renewed.expiresAtMs = Math.max(renewed.expiresAtMs, Number(rest[0]));
+    }
+    if (command !== 'SET') continue;
+    const [value = '', ...options] = rest;
+    if (key.startsWith(leaseStart) && key.endsWith(':epoch')) epochs.set(key.slice(0, -':epoch'.length), Number(value));
+    else if (key.startsWith(leaseStart)) {
+      const epoch = epochs.get(key) ?? Number.NaN;
+      grant(key, { key: key.slice(leaseStart.length), token: value, epoch }, options);
+    } else if (key.startsWith(lockStart)) {
+      const [holder = '', epoch] = value.split(' ');
+      grant(key, { key: key.slice(lockStart.length), token: holder, epoch: Number(epoch) }, options);
     }
   }
   return { grants, overlaps };
 
-  function grant(key: string, [token = '', ...options]: readonly string[]): void {
-    const before = live.get(key);
+  function grant(redisKey: string, made: Pick<Grant, 'key' | 'token' | 'epoch'>, options: readonly string[]): void {
+    const expiresAtMs = Number(options[options.findIndex((option) => option.toUpperCase() === 'PXAT') + 1]);
+    const before = live.get(redisKey);
+    if (before !== undefined && before.token === made.token && before.epoch === made.epoch) {
+      before.expiresAtMs = Math.max(before.expiresAtMs, expiresAtMs);
+      return;
+    }
     if (before !== undefined) {
       before.end = 'overwritten';
-      overlaps.push(`${key}: granted to ${token} while ${before.token} had it`);
+      overlaps.push(`${redisKey}: granted to ${made.token} while ${before.token} had it`);
     }
-    const at = options.findIndex((option) => option.toUpperCase() === 'PXAT');
-    const epoch = epochs.get(key) ?? Number.NaN;
-    const made: Grant = { key: key.slice(start.length), token, epoch, expiresAtMs: Number(options[at + 1]), end: null };
-    live.set(key, made);
-    grants.push(made);
+    const next: Grant = { ...made, expiresAtMs, end: null };
+    live.set(redisKey, next);
+    grants.push(next);
   }
 }
