@@ -148,7 +148,7 @@ function runningOf(name: string, job: Record<string, string>): CronView['running
   const runId = runIdOf(name, Number(tick), trigger);
   return {
     identity,
-    since: new Date(Number(job.since)),
+    since: new Date(Math.floor(Number(job.epoch) / 1000)),
     tick: new Date(Number(tick)),
     runId,
     token: Number(job.epoch),

@@ -3,6 +3,14 @@ import { defineScript } from '../../redis/script.ts';
 type Milliseconds = number | string;
 
 export const claimTick = defineScript<{
+  keys: [job: string];
+  args: [tick: number, token: string, definition: string, ttlMs: number, maxSkewMs: number, about: string];
+  reply:
+    | [outcome: 'claimed' | 'early' | 'taken', value: Milliseconds, serverMs: Milliseconds]
+    | [outcome: 'unsettled', value: 0, serverMs: Milliseconds];
+}>({ name: 'claim-tick', file: new URL('./scripts/claim-tick.lua', import.meta.url), numberOfKeys: 1 });
+
+export const settleTick = defineScript<{
   keys: [job: string, history: string];
   args: [
     tick: number,
@@ -23,7 +31,7 @@ export const claimTick = defineScript<{
     value: Milliseconds,
     serverMs: Milliseconds,
   ];
-}>({ name: 'claim-tick', file: new URL('./scripts/claim-tick.lua', import.meta.url), numberOfKeys: 2 });
+}>({ name: 'settle-tick', file: new URL('./scripts/settle-tick.lua', import.meta.url), numberOfKeys: 2 });
 
 export const claimRequest = defineScript<{
   keys: [job: string, history: string, requests: string];

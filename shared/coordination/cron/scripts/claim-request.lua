@@ -17,8 +17,8 @@
 local job, history, requests = KEYS[1], KEYS[2], KEYS[3]
 local token, overlap, now = ARGV[1], ARGV[3], whole(nowMs)
 
-local epoch, owner, deadline, since, about =
-  unpack(redis.call('HMGET', job, 'epoch', 'token', 'deadline', 'since', 'about'))
+local epoch, owner, deadline, about =
+  unpack(redis.call('HMGET', job, 'epoch', 'token', 'deadline', 'about'))
 if owner == token then
   redis.call('HSET', job, 'deadline', whole(nowMs + tonumber(ARGV[2])))
   return { 'claimed', epoch, now, about }
@@ -37,7 +37,7 @@ if owner and owner ~= '' then
     return { 'running', remainingMs, now }
   end
   local reason = remainingMs > 0 and 'replaced by a run that was asked for' or 'its host went silent'
-  endRun(history, epoch, 'lost', reason, since, about)
+  endRun(history, epoch, 'lost', reason, sinceOf(epoch), about)
   if remainingMs > 0 then
     redis.call('PUBLISH', ARGV[5], ARGV[6] .. ' replaced')
   end
@@ -47,5 +47,5 @@ redis.call('LPOP', requests)
 local given = nextEpoch(epoch)
 local run = cjson.encode({ tick = asked, trigger = 'manual', identity = ARGV[4] })
 redis.call('HSET', job, 'epoch', given, 'token', token, 'deadline', whole(nowMs + tonumber(ARGV[2])),
-  'since', now, 'about', run)
+  'about', run)
 return { 'claimed', given, now, run }

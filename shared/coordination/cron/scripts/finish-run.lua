@@ -10,13 +10,14 @@
 --   'lost'       the run was not this token's any more; nothing is recorded
 -- Events: `<name> freed` on the wake channel where something waits
 --@include "server-time.lua"
+--@include "start-run.lua"
 local job, history, token = KEYS[1], KEYS[2], ARGV[1]
-local owner, finished, epoch, since, about =
-  unpack(redis.call('HMGET', job, 'token', 'finished', 'epoch', 'since', 'about'))
+local owner, finished, epoch, about =
+  unpack(redis.call('HMGET', job, 'token', 'finished', 'epoch', 'about'))
 if owner ~= token then
   return finished == token and 'finished' or 'lost'
 end
-local record = '{"epoch":"' .. epoch .. '","outcome":"' .. ARGV[2] .. '","durationMs":' .. ARGV[3] .. ',"startedAtMs":' .. since
+local record = '{"epoch":"' .. epoch .. '","outcome":"' .. ARGV[2] .. '","durationMs":' .. ARGV[3] .. ',"startedAtMs":' .. sinceOf(epoch)
   .. ',"endedAtMs":' .. whole(nowMs) .. ',"run":' .. about
 if ARGV[4] ~= '' then
   record = record .. ',"result":' .. ARGV[4]

@@ -4,7 +4,13 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 
 import { cronKeys } from '../../../../shared/coordination/cron/cron-keys.ts';
-import { claimTick, declareJob, finishRun, heartbeatRun } from '../../../../shared/coordination/cron/cron-scripts.ts';
+import {
+  claimTick,
+  declareJob,
+  finishRun,
+  heartbeatRun,
+  settleTick,
+} from '../../../../shared/coordination/cron/cron-scripts.ts';
 import { startRedis } from '../../../support/redis.ts';
 
 const keys = cronKeys('test', 'job');
@@ -14,9 +20,11 @@ const definition = '{}';
 /** All ticks of a history are past, and after the declaration. */
 const firstTick = Date.now() - 3_600_000;
 
-function claim(redis: Redis, tick: number, token: string, overlap = 'skip') {
+async function claim(redis: Redis, tick: number, token: string, overlap = 'skip') {
   const about = `{"tick":"${tick}","trigger":"schedule","identity":"${token}"}`;
-  return claimTick.run(
+  const quick = await claimTick.run(redis, [keys.job], [tick, token, definition, ttlMs, 5, about]);
+  if (quick[0] !== 'unsettled') return quick;
+  return settleTick.run(
     redis,
     [keys.job, keys.history],
     [tick, token, definition, ttlMs, overlap, 5, about, 0, 0, keys.wakeChannel, 'job', '0'],
