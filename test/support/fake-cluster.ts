@@ -74,6 +74,7 @@ export class FakeCluster {
       version: 1,
       assignments: [],
       revisions: [],
+      runs: [],
       routes: null,
       controllers: [],
       coordination: null,

@@ -13,6 +13,7 @@ const plan: Plan = {
   version: 1,
   assignments: [],
   revisions: [],
+  runs: [],
   routes: null,
   controllers: [],
   coordination: null,

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { JobRun, JobRunStatus } from '../../shared/contracts/job-run.ts';
+import { serviceSpecSchema } from '../../shared/contracts/spec.ts';
+import { type AgentProcess, isProcessAlive, startAgent, workersDirectory } from '../support/agent-process.ts';
+import { eventually } from '../support/eventually.ts';
+import { type FakeCluster, startFakeCluster } from '../support/fake-cluster.ts';
+import { sampleRun } from '../support/sample-job-run.ts';
+
+const patience = { timeoutMs: 15_000 };
+
+async function open(t: TestContext): Promise<{ cluster: FakeCluster; agent: AgentProcess }> {
+  const cluster = await startFakeCluster(t);
+  const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
+  return { cluster, agent };
+}
+
+function runOf(runId: string, script: string, change: Partial<JobRun> = {}): JobRun {
+  const spec = serviceSpecSchema.parse({ name: 'shop', script, cwd: workersDirectory, killTimeoutMs: 300 });
+  return sampleRun({ runId, spec, nodeId: 'node-1', tickAt: 1_700_000_000_000, fence: 7, ...change });
+}
+
+function statusOf({ reports }: FakeCluster, runId: string): JobRunStatus | undefined {
+  return reports.at(-1)?.runs?.find((run) => run.runId === runId)?.status;
+}
+
+const ended = (cluster: FakeCluster, runId: string) =>
+  eventually(() => {
+    const status = statusOf(cluster, runId);
+    return status?.state === 'ended' && status;
+  }, patience);
+
+const logOf = ({ data }: AgentProcess) => readFileSync(join(data, 'logs', 'shop', 'report.out.log'), 'utf8');
+
+/** Of the processes with the run in their environment; its shim is none of them. */
+function pidsOf(runId: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`DROVER_RUN=${runId}`);
+      } catch {
+        return false;
+      }
+    });
+}
+
+test('a process runs once, is told its run, logs under the name of its job, and leaves nothing behind', async (t) => {
+  const { cluster, agent } = await open(t);
+  const run = runOf('j-env', 'tells-its-run.cjs');
+  cluster.updatePlan({ runs: [run] });
+  const { outcome, code, reason } = await ended(cluster, 'j-env');
+  assert.deepEqual([outcome, code, reason], ['succeeded', 0, ''], agent.log);
+  assert.deepEqual(JSON.parse(logOf(agent)), {
+    ...{ DROVER_JOB: 'shop/report', DROVER_RUN: 'j-env', DROVER_TICK: '2023-11-14T22:13:20.000Z', DROVER_FENCE: '7' },
+  });
+  cluster.updatePlan({ runs: [] });
+  await eventually(() => !readdirSync(join(agent.data, 'bundles')).includes('run@j-env'), patience);
+  cluster.updatePlan({ runs: [run] });
+  assert.equal((await ended(cluster, 'j-env')).outcome, 'succeeded');
+  assert.equal(logOf(agent).trim().split('\n').length, 1, 'a run that a late controller wants again is not run again');
+});
+
+test('a script that is not there fails the run with what is missing', async (t) => {
+  const { cluster } = await open(t);
+  cluster.updatePlan({ runs: [runOf('j-none', 'no-such-script.mjs')] });
+  const { outcome, reason } = await ended(cluster, 'j-none');
+  assert.equal(outcome, 'failed');
+  assert.match(reason, /no-such-script\.mjs/);
+});
+
+test('a run that takes too long is ended with its whole tree, also where it ignores the signal', async (t) => {
+  const { cluster, agent } = await open(t);
+  cluster.updatePlan({ runs: [runOf('j-slow', 'leaves-stubborn-children.mjs', { maxRunMs: 1_000 })] });
+  const pids = await eventually(() => {
+    const found = /children (\d+) (\d+)/.exec(logOf(agent));
+    return found === null ? false : found.slice(1).map(Number);
+  }, patience);
+  const { outcome, signal, reason } = await ended(cluster, 'j-slow');
+  assert.deepEqual([outcome, signal], ['timed-out', 'SIGKILL']);
+  assert.match(reason, /longer than 1000 ms/);
+  assert.deepEqual([pids.filter(isProcessAlive), pidsOf('j-slow')], [[], []]);
+});
+
+test('with its agent killed the process goes on, and the next agent tells of its end', async (t) => {
+  const { cluster, agent } = await open(t);
+  cluster.updatePlan({ runs: [runOf('j-kill', 'ignores-sigint.mjs')] });
+  const [pid] = await eventually(() => {
+    const found = pidsOf('j-kill');
+    return found.length === 1 && statusOf(cluster, 'j-kill')?.state === 'running' && found;
+  }, patience);
+  await agent.kill('SIGKILL');
+  assert.deepEqual(pidsOf('j-kill'), [pid]);
+  const { hellos } = cluster;
+  agent.start();
+  await eventually(() => cluster.hellos > hellos, patience);
+  process.kill(pid!, 'SIGKILL');
+  const { outcome, signal } = await ended(cluster, 'j-kill');
+  assert.deepEqual([outcome, signal], ['failed', 'SIGKILL']);
+  assert.deepEqual(pidsOf('j-kill'), []);
+});
+
+test('with agent and shim killed the process is ended by identity, and the run is lost: it is not begun again', async (t) => {
+  const { cluster, agent } = await open(t);
+  cluster.updatePlan({ runs: [runOf('j-lost', 'ignores-sigint.mjs')] });
+  await eventually(() => pidsOf('j-lost').length === 1 && logOf(agent).includes('up'), patience);
+  await agent.kill('SIGKILL');
+  const shim = JSON.parse(readFileSync(join(agent.data, 'bundles', 'run@j-lost', 'shim.json'), 'utf8')) as {
+    pid: number;
+  };
+  process.kill(shim.pid, 'SIGKILL');
+  assert.equal(pidsOf('j-lost').length, 1);
+  agent.start();
+  assert.equal((await ended(cluster, 'j-lost')).outcome, 'lost');
+  assert.deepEqual(pidsOf('j-lost'), []);
+  assert.equal(logOf(agent).match(/^up$/gm)?.length, 1);
+});
+
+test('a run that is not wanted any more is stopped', async (t) => {
+  const { cluster } = await open(t);
+  const run = runOf('j-stop', 'ignores-sigint.mjs');
+  cluster.updatePlan({ runs: [run] });
+  await eventually(() => pidsOf('j-stop').length === 1, patience);
+  cluster.updatePlan({ runs: [{ ...run, desired: 'stop' }] });
+  assert.equal((await ended(cluster, 'j-stop')).outcome, 'stopped');
+  assert.deepEqual(pidsOf('j-stop'), []);
+});
