@@ -188,6 +188,29 @@ test('an attempt that was taken over cannot store its answer, and its token is r
   assert.deepEqual([answer.outcome, String(answer.body)], ['replayed', 'next']);
 });
 
+test('an attempt that ends late, while another is at work, stores nothing and is told to come again', async (t) => {
+  const { callbacks, coordination } = await open(t);
+  const [goFirst, goSecond] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const late = callbacks.callback(stripe, async () => {
+    first.resolve();
+    await goFirst.promise;
+    return { body: 'late' };
+  });
+  await first.promise;
+  await coordination.redis.hset('drover-services:callback:stripe:evt_1', 'deadlineAt', 0);
+  const next = callbacks.callback({ ...stripe, reconcile: () => 'not-applied' }, async () => {
+    second.resolve();
+    await goSecond.promise;
+    return { body: 'next' };
+  });
+  await second.promise;
+  goFirst.resolve();
+  await assert.rejects(late, { code: 'CALLBACK_IN_PROGRESS' });
+  goSecond.resolve();
+  assert.deepEqual([(await next).outcome, String((await next).body)], ['processed', 'next']);
+});
+
 test('an answer that is too large to store leaves a question, not a second run', async (t) => {
   const { callbacks } = await open(t, { maxResultBytes: 10 });
   await assert.rejects(
