@@ -152,11 +152,17 @@ export async function createPortPools(coordination: Coordination, options: PortP
   }
 
   function keepHeld(taken: TakenPorts): PortAllocation {
-    const lost = new AbortController();
-    const lose = (reason: string) => {
-      if (!held.delete(taken.id)) return;
+    let reason: string | undefined;
+    // Made when it is asked for: most allocations are short, and errors and signals cost more than the scripts.
+    let lost: AbortController | undefined;
+    const abort = () => {
       const message = `The ports of allocation ${taken.id} on ${host} are no longer held: ${reason}. Stop listening.`;
-      lost.abort(new DroverError('LEASE_LOST', message, { details: { host, id: taken.id, reason } }));
+      lost?.abort(new DroverError('LEASE_LOST', message, { details: { host, id: taken.id, reason } }));
+    };
+    const lose = (why: string) => {
+      if (!held.delete(taken.id)) return;
+      reason = why;
+      if (lost !== undefined) abort();
     };
     const allocation: PortAllocation = {
       id: taken.id,
@@ -164,9 +170,15 @@ export async function createPortPools(coordination: Coordination, options: PortP
       owner: taken.owner === '' ? null : taken.owner,
       ports: taken.ports,
       token: taken.token,
-      signal: lost.signal,
+      get signal() {
+        if (lost === undefined) {
+          lost = new AbortController();
+          if (reason !== undefined) abort();
+        }
+        return lost.signal;
+      },
       assertHeld() {
-        lost.signal.throwIfAborted();
+        if (reason !== undefined) this.signal.throwIfAborted();
         if (clock.monotonicMs() < trustedUntilMs) return;
         const message = `Nothing was heard of the ports of host ${host} for too long. Try again, or allocate anew.`;
         throw new DroverError('LEASE_LOST', message, { details: { host, id: taken.id, reason: 'expired' } });
