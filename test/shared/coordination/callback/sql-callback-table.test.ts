@@ -91,6 +91,20 @@ test('Redis that dies while the handler runs costs nothing', async (t) => {
   assert.equal(await payments(), 1);
 });
 
+test('with Redis frozen callbacks are processed all the same', async (t) => {
+  const { server, callbacks, pay, payments } = await open(t);
+  server.pause();
+  const deliver = () =>
+    callbacks.callback(event, async ({ transaction }) => {
+      await pay(transaction);
+      return { body: 'ok' };
+    });
+  const answers = await Promise.all([deliver(), deliver()]);
+  server.resume();
+  assert.deepEqual(answers.map(({ outcome }) => outcome).sort(), ['processed', 'replayed']);
+  assert.equal(await payments(), 1);
+});
+
 test('a Redis that lost its data is told by the row, and another body is still refused', async (t) => {
   const { server, coordination, callbacks, pay, payments } = await open(t);
   const handler = async ({ transaction }: { transaction?: SqlExecutor }) => {
