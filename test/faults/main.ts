@@ -10,6 +10,7 @@ import { abortLateness } from './scenarios/abort-lateness.ts';
 import { cronTicks } from './scenarios/cron-ticks.ts';
 import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
+import { ports } from './scenarios/ports.ts';
 import { recovery } from './scenarios/recovery.ts';
 import { risingEpochs } from './scenarios/rising-epochs.ts';
 import { staleEffects } from './scenarios/stale-effects.ts';
@@ -26,6 +27,7 @@ const scenarios: readonly Scenario[] = [
   cronTicks,
   callbacksOnce('database'),
   callbacksOnce('ledger'),
+  ports,
 ];
 
 /** What a person reads; the file has all. */

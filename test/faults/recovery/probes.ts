@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 
 import { createCallbacks } from '../../../shared/coordination/callback/callbacks.ts';
+import { createChannels } from '../../../shared/coordination/channel/create-channels.ts';
 import { createCrons } from '../../../shared/coordination/cron/crons.ts';
 import { campaign } from '../../../shared/coordination/election/election.ts';
 import { createLease } from '../../../shared/coordination/lease/lease.ts';
 import type { OpenCoordination } from '../../../shared/coordination/open-coordination.ts';
+import { createPortPools } from '../../../shared/coordination/port-pool/port-pools.ts';
 
 export interface Probe {
   readonly name: string;
@@ -28,6 +30,8 @@ export async function openProbes(coordination: OpenCoordination): Promise<Probe[
     await wakeUpProbe(coordination),
     cronProbe(coordination),
     callbackProbe(coordination),
+    ...(await channelProbes(coordination)),
+    await portProbe(coordination),
   ];
 }
 
@@ -111,5 +115,60 @@ function callbackProbe(coordination: OpenCoordination): Probe {
       const again = await callbacks.callback(call, async () => ({ status: 500, body: 'twice' }));
       if (again.outcome !== 'replayed') throw new Error('not replayed');
     },
+  };
+}
+
+/** A subscription, a consumer, a presence and an inbox: each open all the time. */
+async function channelProbes(coordination: OpenCoordination): Promise<Probe[]> {
+  const channels = createChannels(coordination);
+  const topic = channels.topic<string>('recovery-topic');
+  const stream = channels.stream<string>('recovery-stream');
+  const direct = channels.direct<string>('recovery-direct');
+  const presence = channels.presence('recovery-presence');
+  const inbox = channels.inbox<string>('recovery-inbox');
+  const heard = new Set<string>();
+  const hear = (message: string) => void heard.add(message);
+  await topic.subscribe(hear).ready;
+  stream.consume('recovery', hear);
+  await direct.onMessage('somebody', hear).ready;
+  await presence.join('somebody');
+  inbox.follow('somebody', hear);
+
+  const untilHeard = (send: (message: string) => Promise<unknown>) => async () => {
+    const message = randomUUID();
+    await send(message);
+    const giveUpAt = performance.now() + tryMs / 5;
+    while (!heard.has(message)) {
+      if (performance.now() > giveUpAt) throw new Error('not heard');
+      await coordination.clock.sleep(5);
+    }
+  };
+  return [
+    { name: 'topic', probe: untilHeard((message) => topic.publish(message)), close: () => channels.close() },
+    { name: 'stream', probe: untilHeard((message) => stream.publish(message)) },
+    { name: 'direct', probe: untilHeard((message) => direct.send('somebody', message)) },
+    { name: 'inbox', probe: untilHeard((message) => inbox.put('somebody', message)) },
+    {
+      name: 'presence',
+      async probe() {
+        if ((await presence.locate('somebody')).length !== 1) throw new Error('not present');
+      },
+    },
+  ];
+}
+
+async function portProbe(coordination: OpenCoordination): Promise<Probe> {
+  const pools = await createPortPools(coordination, {
+    ...{ host: 'recovery', pools: { some: { from: 26_000, to: 26_099 } } },
+    ...{ quarantineMs: 30_000, ownerTtlMs: 2000, bindAddress: '127.0.0.1' },
+  });
+  return {
+    name: 'ports',
+    async probe() {
+      const allocation = await pools.allocate({ some: 1 });
+      allocation.assertHeld();
+      await allocation.release();
+    },
+    close: () => pools.close(),
   };
 }
