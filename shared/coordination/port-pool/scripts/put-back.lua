@@ -7,6 +7,13 @@ local function putBack(poolsKey, restKey, pool, ports, score)
   end
   local from, to = string.match(range, '^(%d+) (%d+)')
   from, to = tonumber(from), tonumber(to)
+  if #ports == 1 then
+    local number = tonumber(ports[1])
+    if number >= from and number <= to then
+      redis.call('ZADD', restKey .. pool, score, ports[1])
+    end
+    return
+  end
   local members = {}
   for _, port in ipairs(ports) do
     local number = tonumber(port)

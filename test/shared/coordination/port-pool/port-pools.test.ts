@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
 import { openCoordination } from '../../../../shared/coordination/open-coordination.ts';
+import { listOrphans, reclaimOrphan } from '../../../../shared/coordination/port-pool/confirm-orphans.ts';
 import { portKeys } from '../../../../shared/coordination/port-pool/port-keys.ts';
 import { createPortPools, type PortPoolsOptions } from '../../../../shared/coordination/port-pool/port-pools.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -202,4 +203,18 @@ test('a holder whose ports were taken back while it was silent is told so', asyn
     .exec();
   await eventually(() => mine.signal.aborted);
   assert.throws(() => mine.assertHeld(), { code: 'LEASE_LOST' });
+});
+
+test('ports of a host that is gone for good are taken back by the present leader only', async (t) => {
+  const { open, server } = await startHost(t);
+  const { pools, coordination } = await open();
+  await pools.allocate({ adb: 1 });
+  await pools.close();
+  await server.client().set('leader:epoch', '8');
+  const [orphan] = await listOrphans(coordination, 'h1');
+  const reap = (term: number) =>
+    reclaimOrphan(coordination, orphan!, { host: 'h1', restMs: 0, fence: { epochKey: 'leader:epoch', term } });
+  assert.equal(await reap(7), 'stale');
+  assert.equal(await reap(8), 'reclaimed');
+  assert.equal(await reap(8), 'absent');
 });
