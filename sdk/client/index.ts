@@ -1,0 +1,3 @@
+/** `import { createClient } from 'drover/client'`: the REST API, typed. */
+
+export { type Client, createClient } from './create-client.ts';
