@@ -113,7 +113,7 @@ test('replace ends the earlier run, whose signal says so, and records it as lost
     ended.push((run.signal.reason as { code: string }).code);
     assert.throws(() => run.assert(), { code: 'LEASE_LOST' });
   };
-  for (const { crons } of [a, b]) crons.cron('beat', { everyMs: 100 }, handler, { overlap: 'replace' });
+  for (const { crons } of [a, b]) crons.cron('beat', { everyMs: 100 }, handler, { overlap: 'replace', ttlMs: 30_000 });
   await eventually(() => assert.ok(ended.length >= 3));
   assert.ok(ended.every((code) => code === 'LEASE_LOST'));
   const [newest] = await a.crons.history('beat', { limit: 1 });
@@ -268,9 +268,9 @@ test('a step of a host clock by an hour, or a skew, changes no tick', async (t) 
   const { host } = await startCluster(t);
   let shiftMs = 500;
   const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + shiftMs };
-  const [a, b] = [await host('a', { clock }), await host('b')];
+  const a = await host('a', { clock });
   const ticks: number[] = [];
-  for (const { crons } of [a, b]) crons.cron('beat', beat, (run) => void ticks.push(run.tick.getTime()));
+  a.crons.cron('beat', beat, (run) => void ticks.push(run.tick.getTime()));
   for (const next of [3_600_000, -3_600_000]) {
     const before = ticks.length;
     await eventually(() => assert.ok(ticks.length >= before + 5));
