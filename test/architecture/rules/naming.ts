@@ -22,8 +22,11 @@ const maxLines = 350;
 /** One table each, row after row of data; to split it would hide what is missing. */
 const tables = ['shared/contracts/operations.ts'];
 
-/** The one public entry of the sdk, and the entries of benchmarks and examples; anywhere else an index is a barrel. */
-const indexPlaces = ['sdk/index.ts', 'bench', 'examples', 'test/fixtures'];
+/** The public entries of the sdk, and those of benchmarks and examples; anywhere else an index is a barrel. */
+const indexPlaces = [
+  ...['sdk/index.ts', 'sdk/client/index.ts', 'sdk/fastify/index.ts', 'sdk/express/index.ts'],
+  ...['sdk/socket-io/index.ts', 'sdk/testing/index.ts', 'bench', 'examples', 'test/fixtures'],
+];
 
 /** kebab-case names that say something. */
 export const fileNames: Rule = (files) =>
