@@ -12,14 +12,14 @@ export async function startChat(t: Lifetime, redisUrl: string, options: MountSoc
   const coordination = openCoordination({ url: redisUrl, identity: 'host-a/1' });
   const http = createServer();
   const io = new Server(http, { transports: ['websocket'] });
-  const mounted = mountSocketIo(io, coordination, options);
   const clients: Socket[] = [];
   t.after(async () => {
     for (const client of clients) client.disconnect();
     await io.close();
-    await mounted.close();
     await coordination.close();
   });
+  const mounted = mountSocketIo(io, coordination, options);
+  t.after(() => mounted.close());
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as AddressInfo;
   return {
