@@ -20,7 +20,7 @@ export const cronTicks: Scenario = {
       progress,
       lifetime,
     });
-    const { failures, ...figures } = result;
+    const { failures, missedTicks, ...figures } = result;
     const { duplicates, missed, tokensOutOfOrder } = figures;
     const violations = Object.entries({ duplicates, missed, tokensOutOfOrder })
       .filter(([, number]) => number > 0)
@@ -28,6 +28,6 @@ export const cronTicks: Scenario = {
     if (figures.lostBeforeStart > figures.kills + figures.pauses) {
       violations.push(`lostBeforeStart: ${figures.lostBeforeStart}, more than hosts were killed or frozen`);
     }
-    return { figures, violations: [...violations, ...failures] };
+    return { figures, violations: [...violations, ...missedTicks, ...failures] };
   },
 };

@@ -37,6 +37,8 @@ export interface CronCampaignResult {
   readonly duplicates: number;
   /** Ticks that no host started and that are not recorded as lost with the host that had claimed them. */
   readonly missed: number;
+  /** Each of them, and what the history said of it. */
+  readonly missedTicks: readonly string[];
   /** Ticks that were claimed by a host that was killed before its handler began. */
   readonly lostBeforeStart: number;
   /** Runs whose token was not above that of an earlier tick. */
@@ -63,6 +65,8 @@ export async function runCronCampaign(options: CronCampaignOptions): Promise<Cro
   const files: string[] = [];
   const failures: string[] = [];
   const lost = new Set<number>();
+  /** What the history said of each tick: for whoever looks for the reason of a miss. */
+  const said = new Map<number, string>();
 
   function start(index: number): ClientProcess {
     const file = join(directory, `${files.length}.ticks`);
@@ -110,7 +114,10 @@ export async function runCronCampaign(options: CronCampaignOptions): Promise<Cro
   async function collectLost(): Promise<void> {
     if (guard === 'lock') return;
     const records = await crons.history('campaign').catch(() => []);
-    for (const { outcome, tick } of records) if (outcome === 'lost') lost.add(tick.getTime());
+    for (const { outcome, tick, identity, error } of records) {
+      if (outcome === 'lost') lost.add(tick.getTime());
+      said.set(tick.getTime(), `${outcome} on ${identity}${error === undefined ? '' : `: ${error}`}`);
+    }
   }
 
   while (performance.now() < endAtMs) {
@@ -134,10 +141,17 @@ export async function runCronCampaign(options: CronCampaignOptions): Promise<Cro
     if (client.failure !== undefined) failures.push(client.failure);
   }
   await collectLost();
-  return { ...compare(files, everyMs, lost), kills, pauses, storeKills, failures };
+  return { ...compare({ files, everyMs, lost, said }), kills, pauses, storeKills, failures };
 }
 
-function compare(files: readonly string[], everyMs: number, lost: ReadonlySet<number>) {
+interface Evidence {
+  readonly files: readonly string[];
+  readonly everyMs: number;
+  readonly lost: ReadonlySet<number>;
+  readonly said: ReadonlyMap<number, string>;
+}
+
+function compare({ files, everyMs, lost, said }: Evidence) {
   const notes = files
     .flatMap((file) => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []))
     .filter((line) => line !== '')
@@ -146,19 +160,20 @@ function compare(files: readonly string[], everyMs: number, lost: ReadonlySet<nu
   const started = new Set(notes.map(([tick]) => tick));
   const first = notes[0]?.[0] ?? 0;
   const last = notes.at(-1)?.[0] ?? -everyMs;
-  let missed = 0;
+  const missedTicks: string[] = [];
   let lostBeforeStart = 0;
   for (let tick = first; tick <= last; tick += everyMs) {
     if (started.has(tick)) continue;
     if (lost.has(tick)) lostBeforeStart++;
-    else missed++;
+    else missedTicks.push(`${tick}: ${said.get(tick) ?? 'not in the history'}`);
   }
   const tokensOutOfOrder = notes.filter(([, token], index) => index > 0 && token <= notes[index - 1]![1]).length;
   return {
     ticks: (last - first) / everyMs + 1,
     runs: notes.length,
     duplicates: notes.length - started.size,
-    missed,
+    missed: missedTicks.length,
+    missedTicks,
     lostBeforeStart,
     tokensOutOfOrder,
   };

@@ -44,15 +44,11 @@ async function contend(key: string): Promise<void> {
   while (left > 0) {
     left--;
     const end = recorder.invoke('acquire', key);
-    let answer = await mutex.tryAcquire(key);
-    let isAmbiguous = false;
-    while (answer === 'unknown') {
-      isAmbiguous = true;
-      await pause(maxPauseMs);
-      answer = await mutex.tryAcquire(key);
-    }
-    if (answer === 'refused' || answer === 'nothing') {
-      end(isAmbiguous ? 'info' : answer === 'refused' ? 'fail' : 'void');
+    const answer = await mutex.tryAcquire(key);
+    if (typeof answer === 'string') {
+      // Without an answer it may have been granted, and have ended again, before the next try: each is one of its own.
+      end(answer === 'unknown' ? 'info' : answer === 'refused' ? 'fail' : 'void');
+      if (answer === 'unknown') left++;
       await pause(maxRetryMs);
       continue;
     }

@@ -132,7 +132,7 @@ async function channelProbes(coordination: OpenCoordination): Promise<Probe[]> {
   stream.consume('recovery', hear);
   await direct.onMessage('somebody', hear).ready;
   await presence.join('somebody');
-  inbox.follow('somebody', hear);
+  const following = inbox.follow('somebody', hear);
 
   const untilHeard = (send: (message: string) => Promise<unknown>) => async () => {
     const message = randomUUID();
@@ -147,7 +147,7 @@ async function channelProbes(coordination: OpenCoordination): Promise<Probe[]> {
     { name: 'topic', probe: untilHeard((message) => topic.publish(message)), close: () => channels.close() },
     { name: 'stream', probe: untilHeard((message) => stream.publish(message)) },
     { name: 'direct', probe: untilHeard((message) => direct.send('somebody', message)) },
-    { name: 'inbox', probe: untilHeard((message) => inbox.put('somebody', message)) },
+    { name: 'inbox', probe: untilHeard((message) => inbox.put('somebody', message)), close: () => following.close() },
     {
       name: 'presence',
       async probe() {

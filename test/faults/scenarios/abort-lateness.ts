@@ -21,7 +21,7 @@ import type { Scenario, ScenarioOptions, ScenarioResult } from '../lib/scenario.
 const program = new URL('../lease/holder.ts', import.meta.url);
 /** Leases that one fault hits at once. */
 const keyCount = 100;
-const ttlMs = 1500;
+const ttlMs = 1200;
 const prefix = 'faults';
 const roundTimeoutMs = 30_000;
 

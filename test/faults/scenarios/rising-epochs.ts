@@ -19,7 +19,7 @@ const keyCount = 20;
 const ttlMs = 300;
 const prefix = 'faults';
 /** Work between two disturbances; after those that lose data nothing is granted for one ttl. */
-const restMs = 900;
+const restMs = 700;
 
 interface Disturbance {
   readonly appendonly: boolean;
