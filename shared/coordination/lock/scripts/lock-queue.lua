@@ -1,0 +1,115 @@
+-- What all scripts of locks share. ARGV[1] is the prefix, ARGV[2] the guard, of every one of them.
+--
+-- A lock is a string with a time limit, `<holder> <epoch> <identity>`. A queue is a sorted set of holders by ticket; a
+-- holder that wants several names has one ticket in all their queues, so the lowest ticket of all is the first in each
+-- of its queues, and nobody waits in a circle. A waiter lives as long as its record, which it refreshes.
+local prefix, guard = ARGV[1], ARGV[2]
+local epochKey, bootKey = prefix .. ':epoch', prefix .. ':boot'
+-- A holder that is served must claim within this time: enough for a busy process, little for a dead one.
+local claimMs = 1000
+
+local function lockKey(name)
+  return prefix .. ':lock:' .. name
+end
+
+local function queueKey(name)
+  return prefix .. ':lock-queue:' .. name
+end
+
+local function waiterKey(holder)
+  return prefix .. ':lock-waiter:' .. holder
+end
+
+local function isOf(value, holder)
+  return value and string.sub(value, 1, #holder + 1) == holder .. ' '
+end
+
+local function nextEpoch(last, time)
+  local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  -- The clock keeps epochs rising even when the counter was lost.
+  local epoch = string.format('%.0f', math.max(tonumber(last or '0') + 1, micros))
+  redis.call('SET', epochKey, epoch)
+  return epoch
+end
+
+-- For how many ms nothing may be given out, because holders may live that this data does not know.
+local function recoveringMs(boot, time, ms)
+  local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local bootMs = boot and tonumber(string.match(boot, '^%d+'))
+  local run = ''
+  local isOther = false
+  if guard == 'failover' then
+    run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+    isOther = not boot or string.match(boot, ' (%x+)$') ~= run
+  end
+  -- A boot in the future means that the server's clock went back: wait once more from now.
+  if not bootMs or bootMs > nowMs or isOther then
+    bootMs = nowMs
+    redis.call('SET', bootKey, string.format('%.0f', nowMs) .. (run == '' and '' or ' ' .. run))
+  end
+  return math.max(0, ms - (nowMs - bootMs))
+end
+
+local function take(names, holder, identity, ms, epoch)
+  local value = holder .. ' ' .. epoch .. ' ' .. identity
+  for _, name in ipairs(names) do
+    redis.call('SET', lockKey(name), value, 'PX', ms)
+  end
+end
+
+local function dequeue(names, holder)
+  for _, name in ipairs(names) do
+    redis.call('ZREM', queueKey(name), holder)
+  end
+  redis.call('DEL', waiterKey(holder))
+end
+
+-- The first that lives, and its record; those before it are dead and leave.
+local function firstOf(name)
+  while true do
+    local first = redis.call('ZRANGE', queueKey(name), 0, 0)[1]
+    if not first then
+      return nil
+    end
+    local record = redis.call('GET', waiterKey(first))
+    if record then
+      return first, record
+    end
+    redis.call('ZREM', queueKey(name), first)
+  end
+end
+
+local function isFirstAndFree(names, holder)
+  for _, name in ipairs(names) do
+    if redis.call('EXISTS', lockKey(name)) == 1 or firstOf(name) ~= holder then
+      return false
+    end
+  end
+  return true
+end
+
+-- Reserves what has become free for those who are next, and wakes them.
+local function handOn(names)
+  for _, name in ipairs(names) do
+    local first, text = firstOf(name)
+    if first then
+      local waiter = cjson.decode(text)
+      if isFirstAndFree(waiter.names, first) then
+        local time = redis.call('TIME')
+        if recoveringMs(redis.call('GET', bootKey), time, waiter.ms) == 0 then
+          take(waiter.names, first, waiter.identity, claimMs, nextEpoch(redis.call('GET', epochKey), time))
+          dequeue(waiter.names, first)
+          redis.call('PUBLISH', prefix .. ':wake:' .. waiter.participant, first)
+        end
+      end
+    end
+  end
+end
+
+local function namesFrom(index)
+  local names = {}
+  for i = index, #ARGV do
+    names[#names + 1] = ARGV[i]
+  end
+  return names
+end

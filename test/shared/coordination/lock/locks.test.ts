@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
+import { createLocks } from '../../../../shared/coordination/lock/locks.ts';
+import { type OpenCoordination, openCoordination } from '../../../../shared/coordination/open-coordination.ts';
+import { eventually } from '../../../support/eventually.ts';
+import type { Lifetime } from '../../../support/lifetime.ts';
+import { startRedis } from '../../../support/redis.ts';
+
+async function start(t: Lifetime) {
+  const opened: OpenCoordination[] = [];
+  t.after(async () => {
+    for (const coordination of opened) await coordination.close();
+  });
+  const server = await startRedis(t);
+  const redis = server.client();
+  await seedBoot(redis, 'drover-services');
+  return {
+    redis,
+    async locks(identity: string) {
+      const coordination = openCoordination({ url: server.url, identity });
+      opened.push(coordination);
+      await coordination.ready();
+      return createLocks(coordination);
+    },
+  };
+}
+
+const left = async (redis: { keys(pattern: string): Promise<string[]> }) => (await redis.keys('*:lock*')).sort();
+
+test('waiters get the lock in the order in which they came, each with a higher token', async (t) => {
+  const { redis, locks } = await start(t);
+  const a = await locks('a');
+  const b = await locks('b');
+  const held = await a.lock('order');
+  assert.equal(await b.tryLock('order'), null);
+  const order: number[] = [];
+  const tokens = [held.token];
+  const waiters: Promise<void>[] = [];
+  for (let i = 0; i < 6; i++) {
+    waiters.push(
+      (i % 2 ? a : b).withLock('order', {}, async (lock) => {
+        order.push(i);
+        tokens.push(lock.token);
+      }),
+    );
+    await eventually(async () => (await redis.zcard('drover-services:lock-queue:order')) === i + 1);
+  }
+  await held.release();
+  await Promise.all(waiters);
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    tokens,
+    [...new Set(tokens)].sort((x, y) => x - y),
+  );
+  assert.deepEqual(await left(redis), []);
+});
+
+test('a wait that ends by its time or its signal leaves nothing behind', async (t) => {
+  const { redis, locks } = await start(t);
+  const a = await locks('a');
+  const held = await a.lock('order');
+  await assert.rejects(a.lock('order', { waitMs: 50 }), { code: 'LOCK_TIMEOUT' });
+  const why = new Error('enough');
+  const stop = new AbortController();
+  const waiter = a.lock('order', { signal: stop.signal });
+  await eventually(async () => (await redis.zcard('drover-services:lock-queue:order')) === 1);
+  stop.abort(why);
+  await assert.rejects(waiter, why);
+  assert.deepEqual(await left(redis), ['drover-services:lock:order']);
+  await held.release();
+  assert.deepEqual(await left(redis), []);
+});
+
+test('several names in any order are taken together, without a circle of waiters', async (t) => {
+  const { redis, locks } = await start(t);
+  const both = [await locks('a'), await locks('b')];
+  const inside = new Set<string>();
+  const wanted = [['x', 'y'], ['y', 'z'], ['z', 'x'], ['x'], ['z', 'y', 'x']];
+  await Promise.all(
+    Array.from({ length: 30 }, (_, i) =>
+      both[i % 2]!.withLock(wanted[i % wanted.length]!, {}, async () => {
+        const names = wanted[i % wanted.length]!;
+        for (const name of names) {
+          assert.ok(!inside.has(name), `${name} is held twice`);
+          inside.add(name);
+        }
+        await new Promise(setImmediate);
+        for (const name of names) inside.delete(name);
+      }),
+    ),
+  );
+  assert.deepEqual(await left(redis), []);
+});
+
+test('an operator breaks a lock by its token alone, and the next in line gets it', async (t) => {
+  const { locks } = await start(t);
+  const a = await locks('a');
+  const held = await a.lock('order', { ttlMs: 600 });
+  await assert.rejects(a.breakLock('order', held.token - 1), { code: 'LOCK_NOT_FOUND' });
+  const next = a.lock('order');
+  await a.breakLock('order', held.token);
+  await (await next).release();
+  await eventually(() => held.signal.aborted);
+});
+
+test('an error of the body comes through as it is', async (t) => {
+  const { redis, locks } = await start(t);
+  const a = await locks('a');
+  const mistake = new Error('business');
+  await assert.rejects(
+    a.withLock('order', {}, () => Promise.reject(mistake)),
+    mistake,
+  );
+  assert.deepEqual(await left(redis), []);
+});
