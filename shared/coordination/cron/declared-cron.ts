@@ -96,7 +96,11 @@ export class DeclaredCron {
 
   /** Claims a tick and takes in what the answer says of the job. @throws when Redis does not answer */
   async claim(claim: Claim): Promise<ClaimAnswer> {
-    const answer = await claimRun(this.#coordination, this.#time, this.definition, claim);
+    let answer = await claimRun(this.#coordination, this.#time, this.definition, claim);
+    // An answer that took so long leaves too little of the time to begin in: the same token asks for the full time again.
+    if (answer.outcome === 'claimed' && this.#isLate(answer.run.sentAtMs)) {
+      answer = await claimRun(this.#coordination, this.#time, this.definition, claim);
+    }
     switch (answer.outcome) {
       case 'claimed':
         this.advance(answer.run.tick);
@@ -112,6 +116,10 @@ export class DeclaredCron {
         this.#change({ isInForce: false });
     }
     return answer;
+  }
+
+  #isLate(sentAtMs: number): boolean {
+    return this.#coordination.clock.monotonicMs() - sentAtMs > this.definition.ttlMs / 2;
   }
 
   /** Takes the oldest run that was asked for by hand. @throws when Redis does not answer; call again */
@@ -135,6 +143,8 @@ export class DeclaredCron {
       return undefined;
     }
     if (minReplicas > 0) await requireReplicas(this.#coordination);
+    // As in `claim`: the token is kept, and the next call finds the run to be ours.
+    if (this.#isLate(sentAtMs)) return { remainingMs: 0 };
     this.#requestToken = undefined;
     const tick = Number((JSON.parse(reply[3]) as { tick: string }).tick);
     const runId = runIdOf(name, tick, 'manual');

@@ -172,6 +172,28 @@ test('a run whose host goes silent is lost, and the next tick runs elsewhere', a
   assert.ok(server.pid > 0);
 });
 
+test('a claim whose answer comes late still runs its tick', async (t) => {
+  const { server, host } = await startCluster(t);
+  const { crons } = await host('a');
+  const ticks: number[] = [];
+  const job = crons.cron('beat', { everyMs: 100 }, (run) => void ticks.push(run.tick.getTime()), {
+    ttlMs: 300,
+    catchUp: 'all',
+  });
+  for (let round = 0; round < 3; round++) {
+    const before = ticks.length;
+    await eventually(() => assert.ok(ticks.length >= before + 2));
+    server.pause();
+    const resumeAtMs = performance.now() + 700;
+    await eventually(() => performance.now() > resumeAtMs);
+    server.resume();
+  }
+  const before = ticks.length;
+  await eventually(() => assert.ok(ticks.length >= before + 10));
+  for (let index = 1; index < ticks.length; index++) assert.equal(ticks[index]! - ticks[index - 1]!, 100);
+  assert.ok((await job.history()).every(({ outcome }) => outcome === 'succeeded'));
+});
+
 test('pause and resume hold for all instances at once, and ticks of the pause are not made up for', async (t) => {
   const { host } = await startCluster(t);
   const [a, b] = [await host('a'), await host('b')];
