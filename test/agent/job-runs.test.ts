@@ -11,6 +11,11 @@ import { sampleRun } from '../support/sample-job-run.ts';
 
 const patience = { timeoutMs: 15_000 };
 
+/** Their own on this machine, because processes are looked for by them. */
+const ids = Object.fromEntries(
+  ['env', 'none', 'slow', 'kill', 'lost', 'stop'].map((name) => [name, `j-${name}-${process.pid}`]),
+) as Record<'env' | 'none' | 'slow' | 'kill' | 'lost' | 'stop', string>;
+
 async function open(t: TestContext): Promise<{ cluster: FakeCluster; agent: AgentProcess }> {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
@@ -50,81 +55,82 @@ function pidsOf(runId: string): number[] {
 
 test('a process runs once, is told its run, logs under the name of its job, and leaves nothing behind', async (t) => {
   const { cluster, agent } = await open(t);
-  const run = runOf('j-env', 'tells-its-run.cjs');
+  const run = runOf(ids.env, 'tells-its-run.cjs');
   cluster.updatePlan({ runs: [run] });
-  const { outcome, code, reason } = await ended(cluster, 'j-env');
+  const { outcome, code, reason } = await ended(cluster, ids.env);
   assert.deepEqual([outcome, code, reason], ['succeeded', 0, ''], agent.log);
   assert.deepEqual(JSON.parse(logOf(agent)), {
-    ...{ DROVER_JOB: 'shop/report', DROVER_RUN: 'j-env', DROVER_TICK: '2023-11-14T22:13:20.000Z', DROVER_FENCE: '7' },
+    ...{ DROVER_JOB: 'shop/report', DROVER_RUN: ids.env, DROVER_TICK: '2023-11-14T22:13:20.000Z', DROVER_FENCE: '7' },
   });
   cluster.updatePlan({ runs: [] });
-  await eventually(() => !readdirSync(join(agent.data, 'bundles')).includes('run@j-env'), patience);
+  await eventually(() => !readdirSync(join(agent.data, 'bundles')).includes(`run@${ids.env}`), patience);
+  await eventually(() => statusOf(cluster, ids.env) === undefined, patience);
   cluster.updatePlan({ runs: [run] });
-  assert.equal((await ended(cluster, 'j-env')).outcome, 'succeeded');
+  assert.equal((await ended(cluster, ids.env)).outcome, 'succeeded');
   assert.equal(logOf(agent).trim().split('\n').length, 1, 'a run that a late controller wants again is not run again');
 });
 
 test('a script that is not there fails the run with what is missing', async (t) => {
   const { cluster } = await open(t);
-  cluster.updatePlan({ runs: [runOf('j-none', 'no-such-script.mjs')] });
-  const { outcome, reason } = await ended(cluster, 'j-none');
+  cluster.updatePlan({ runs: [runOf(ids.none, 'no-such-script.mjs')] });
+  const { outcome, reason } = await ended(cluster, ids.none);
   assert.equal(outcome, 'failed');
   assert.match(reason, /no-such-script\.mjs/);
 });
 
 test('a run that takes too long is ended with its whole tree, also where it ignores the signal', async (t) => {
   const { cluster, agent } = await open(t);
-  cluster.updatePlan({ runs: [runOf('j-slow', 'leaves-stubborn-children.mjs', { maxRunMs: 1_000 })] });
+  cluster.updatePlan({ runs: [runOf(ids.slow, 'leaves-stubborn-children.mjs', { maxRunMs: 1_000 })] });
   const pids = await eventually(() => {
     const found = /children (\d+) (\d+)/.exec(logOf(agent));
     return found === null ? false : found.slice(1).map(Number);
   }, patience);
-  const { outcome, signal, reason } = await ended(cluster, 'j-slow');
+  const { outcome, signal, reason } = await ended(cluster, ids.slow);
   assert.deepEqual([outcome, signal], ['timed-out', 'SIGKILL']);
   assert.match(reason, /longer than 1000 ms/);
-  assert.deepEqual([pids.filter(isProcessAlive), pidsOf('j-slow')], [[], []]);
+  assert.deepEqual([pids.filter(isProcessAlive), pidsOf(ids.slow)], [[], []]);
 });
 
 test('with its agent killed the process goes on, and the next agent tells of its end', async (t) => {
   const { cluster, agent } = await open(t);
-  cluster.updatePlan({ runs: [runOf('j-kill', 'ignores-sigint.mjs')] });
+  cluster.updatePlan({ runs: [runOf(ids.kill, 'ignores-sigint.mjs')] });
   const [pid] = await eventually(() => {
-    const found = pidsOf('j-kill');
-    return found.length === 1 && statusOf(cluster, 'j-kill')?.state === 'running' && found;
+    const found = pidsOf(ids.kill);
+    return found.length === 1 && statusOf(cluster, ids.kill)?.state === 'running' && found;
   }, patience);
   await agent.kill('SIGKILL');
-  assert.deepEqual(pidsOf('j-kill'), [pid]);
+  assert.deepEqual(pidsOf(ids.kill), [pid]);
   const { hellos } = cluster;
   agent.start();
   await eventually(() => cluster.hellos > hellos, patience);
   process.kill(pid!, 'SIGKILL');
-  const { outcome, signal } = await ended(cluster, 'j-kill');
+  const { outcome, signal } = await ended(cluster, ids.kill);
   assert.deepEqual([outcome, signal], ['failed', 'SIGKILL']);
-  assert.deepEqual(pidsOf('j-kill'), []);
+  assert.deepEqual(pidsOf(ids.kill), []);
 });
 
 test('with agent and shim killed the process is ended by identity, and the run is lost: it is not begun again', async (t) => {
   const { cluster, agent } = await open(t);
-  cluster.updatePlan({ runs: [runOf('j-lost', 'ignores-sigint.mjs')] });
-  await eventually(() => pidsOf('j-lost').length === 1 && logOf(agent).includes('up'), patience);
+  cluster.updatePlan({ runs: [runOf(ids.lost, 'ignores-sigint.mjs')] });
+  await eventually(() => pidsOf(ids.lost).length === 1 && logOf(agent).includes('up'), patience);
   await agent.kill('SIGKILL');
-  const shim = JSON.parse(readFileSync(join(agent.data, 'bundles', 'run@j-lost', 'shim.json'), 'utf8')) as {
+  const shim = JSON.parse(readFileSync(join(agent.data, 'bundles', `run@${ids.lost}`, 'shim.json'), 'utf8')) as {
     pid: number;
   };
   process.kill(shim.pid, 'SIGKILL');
-  assert.equal(pidsOf('j-lost').length, 1);
+  assert.equal(pidsOf(ids.lost).length, 1);
   agent.start();
-  assert.equal((await ended(cluster, 'j-lost')).outcome, 'lost');
-  assert.deepEqual(pidsOf('j-lost'), []);
+  assert.equal((await ended(cluster, ids.lost)).outcome, 'lost');
+  assert.deepEqual(pidsOf(ids.lost), []);
   assert.equal(logOf(agent).match(/^up$/gm)?.length, 1);
 });
 
 test('a run that is not wanted any more is stopped', async (t) => {
   const { cluster } = await open(t);
-  const run = runOf('j-stop', 'ignores-sigint.mjs');
+  const run = runOf(ids.stop, 'ignores-sigint.mjs');
   cluster.updatePlan({ runs: [run] });
-  await eventually(() => pidsOf('j-stop').length === 1, patience);
+  await eventually(() => pidsOf(ids.stop).length === 1, patience);
   cluster.updatePlan({ runs: [{ ...run, desired: 'stop' }] });
-  assert.equal((await ended(cluster, 'j-stop')).outcome, 'stopped');
-  assert.deepEqual(pidsOf('j-stop'), []);
+  assert.equal((await ended(cluster, ids.stop)).outcome, 'stopped');
+  assert.deepEqual(pidsOf(ids.stop), []);
 });

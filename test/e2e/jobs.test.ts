@@ -18,6 +18,7 @@ interface LedgerLine {
   readonly tick: string;
   readonly fence: number;
   readonly pid: number;
+  readonly at: number;
 }
 
 interface HistoryRecord {
@@ -29,7 +30,7 @@ interface HistoryRecord {
 
 const note = `
 const { appendFileSync } = require('node:fs');
-module.exports = (line) => appendFileSync(process.env.LEDGER, JSON.stringify({ pid: process.pid, ...line }) + '\\n');
+module.exports = (line) => appendFileSync(process.env.LEDGER, JSON.stringify({ pid: process.pid, at: Date.now(), ...line }) + '\\n');
 `;
 
 const server = `
@@ -93,6 +94,9 @@ test('jobs of a service file run once a tick, whatever is killed, and end with t
     await victim.start();
     await assertEachTickOnce(stage, 'request', 1_000);
     await assertEachTickOnce(stage, 'process', 2_000);
+    t.diagnostic(
+      `requests came ${lateness(await ledger(), 'request')}, processes began ${lateness(await ledger(), 'begin')}`,
+    );
   });
 
   await t.test(
@@ -228,6 +232,15 @@ async function knowsRun(data: string, runId: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** For people only: how long after its tick, in the middle and at the most. */
+function lateness(lines: readonly LedgerLine[], what: LedgerLine['what']): string {
+  const lateMs = lines
+    .filter((line) => line.what === what)
+    .map(({ at, tick }) => at - new Date(tick).getTime())
+    .sort((a, b) => a - b);
+  return `${lateMs[Math.floor(lateMs.length / 2)]} ms (at most ${lateMs.at(-1)} ms) after their tick`;
 }
 
 function count(lines: readonly LedgerLine[], what: LedgerLine['what']): number {
