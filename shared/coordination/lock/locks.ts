@@ -4,7 +4,6 @@ import { DroverError } from '../../contracts/drover-error.ts';
 import { childAbort } from '../../runtime/child-abort.ts';
 import type { Coordination } from '../coordination.ts';
 import { answerTimeoutMs, answerWithin, type HeldLease, hold } from '../lease/hold.ts';
-import type { Listening } from '../wake-ups.ts';
 import { lockKeys } from './lock-keys.ts';
 import { acquireLock, breakLockScript, releaseLock, renewLock } from './lock-scripts.ts';
 
@@ -62,7 +61,8 @@ const retryMs = 100;
 export function createLocks(coordination: Coordination): Locks {
   const { redis, wakeUps, prefix, guard, identity, participantId, minReplicas, clock, logger } = coordination;
   const waiting = new Map<string, () => void>();
-  let listening: Listening | undefined;
+  /** Until the participant leaves: its next wait will need the channel again. */
+  let isListening = false;
 
   function wake(holder: string | null): void {
     if (holder !== null) waiting.get(holder)?.();
@@ -142,7 +142,8 @@ export function createLocks(coordination: Coordination): Locks {
       isWoken = true;
       awake.abort();
     });
-    listening ??= wakeUps.listen(lockKeys(prefix).wake(participantId), wake);
+    if (!isListening) wakeUps.listen(lockKeys(prefix).wake(participantId), wake);
+    isListening = true;
     try {
       for (;;) {
         signal?.throwIfAborted();
