@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 
 import type { Coordination } from '../../../shared/coordination/coordination.ts';
 import { createLease } from '../../../shared/coordination/lease/lease.ts';
+import { createLocks } from '../../../shared/coordination/lock/locks.ts';
 
 /** What the campaigns need of anything that is held by one at a time. */
 export interface Mutex {
   /**
-   * `refused`: another had it. `nothing`: an answer that says nothing about others. `unknown`: no answer; the next call
-   * for the same key asks about the same attempt.
+   * `refused`: another had it. `nothing`: an answer that says nothing about others. `unknown`: no answer; it may
+   * have been granted all the same.
    */
   tryAcquire(key: string): Promise<Held | 'refused' | 'nothing' | 'unknown'>;
 }
@@ -23,12 +24,15 @@ export interface Held {
 /** `careless` is what many write by hand: no deadline of the holder's own, and a release that asks for no token. */
 export type MutexKind = 'lease' | 'lock' | 'careless';
 
+/** In line for one lock; longer than a ttl of any scenario, so that the death of a holder is waited for. */
+const lockWaitMs = 5000;
+
 export async function openMutex(kind: MutexKind, coordination: Coordination, ttlMs: number): Promise<Mutex> {
   switch (kind) {
     case 'lease':
       return leaseMutex(coordination, ttlMs);
     case 'lock':
-      throw new Error('There are no locks yet');
+      return lockMutex(coordination, ttlMs);
     case 'careless':
       return carelessMutex(coordination, ttlMs);
   }
@@ -45,6 +49,32 @@ function leaseMutex(coordination: Coordination, ttlMs: number): Mutex {
       if (answer.held) return answer;
       if (answer.reason === 'held') return 'refused';
       return answer.reason === 'recovering' ? 'nothing' : 'unknown';
+    },
+  };
+}
+
+/** Waits in line, so a refusal says only that somebody was first. */
+function lockMutex(coordination: Coordination, ttlMs: number): Mutex {
+  const locks = createLocks(coordination);
+  return {
+    async tryAcquire(key) {
+      try {
+        const lock = await locks.lock(key, { ttlMs, waitMs: lockWaitMs });
+        const { token: epoch, signal } = lock;
+        return {
+          ...{ epoch, signal },
+          get lossReason() {
+            return lock.lossReason;
+          },
+          assertHeld: () => lock.assert(),
+          release: () => lock.release(),
+        };
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code === 'LOCK_TIMEOUT') return 'nothing';
+        if (code === 'STORE_UNREACHABLE') return 'unknown';
+        throw error;
+      }
     },
   };
 }

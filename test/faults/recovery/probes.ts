@@ -6,6 +6,7 @@ import { createChannels } from '../../../shared/coordination/channel/create-chan
 import { createCrons } from '../../../shared/coordination/cron/crons.ts';
 import { campaign } from '../../../shared/coordination/election/election.ts';
 import { createLease } from '../../../shared/coordination/lease/lease.ts';
+import { createLocks } from '../../../shared/coordination/lock/locks.ts';
 import type { OpenCoordination } from '../../../shared/coordination/open-coordination.ts';
 import { createPortPools } from '../../../shared/coordination/port-pool/port-pools.ts';
 
@@ -26,6 +27,7 @@ export async function openProbes(coordination: OpenCoordination): Promise<Probe[
   return [
     { name: 'ping', probe: () => coordination.redis.ping() },
     leaseProbe(coordination),
+    lockProbe(coordination),
     electionProbe(coordination),
     await wakeUpProbe(coordination),
     cronProbe(coordination),
@@ -44,6 +46,20 @@ function leaseProbe({ redis, prefix, identity }: OpenCoordination): Probe {
       if (!held.held) throw new Error(held.reason);
       held.assertHeld();
       await held.release();
+    },
+  };
+}
+
+function lockProbe(coordination: OpenCoordination): Probe {
+  const locks = createLocks(coordination);
+  return {
+    name: 'lock',
+    async probe() {
+      const first = await locks.lock('recovery', { ttlMs, waitMs: tryMs });
+      const second = locks.lock('recovery', { ttlMs, waitMs: tryMs });
+      first.assert();
+      await first.release();
+      await (await second).release();
     },
   };
 }
