@@ -2,7 +2,8 @@
 --
 -- Holders are a sorted set by the ms at which they end, with a hash of what each is; the queue is a sorted set by ticket,
 -- read-write locks and semaphores alike. A waiter lives as long as its record, which it refreshes.
--- Input and Output: those of the script that includes this.
+-- Input: as of the script that includes this; ARGV[3] is `rw:<name>` or `semaphore:<name>`
+-- Output: none
 --@include "lock-queue.lua"
 local space = ARGV[3]
 local holdersKey, infoKey = prefix .. ':' .. space, prefix .. ':' .. space .. ':info'
