@@ -7,7 +7,10 @@ import { answerWithin } from '../../shared/coordination/lease/hold.ts';
 import type { OpenCoordination } from '../../shared/coordination/open-coordination.ts';
 
 export interface MountSocketIoOptions {
-  /** Sharded pub/sub (Redis 7): for a Redis Cluster. Default false. */
+  /**
+   * Sharded pub/sub, of Redis 7 and later. Default true: the other way subscribes to patterns, which the user that the
+   * controllers make for services may not.
+   */
   readonly sharded?: boolean;
   /** Servers with the same key reach each other's clients; default `default`. */
   readonly key?: string;
@@ -46,7 +49,7 @@ export function mountSocketIo(
   coordination: OpenCoordination,
   options: MountSocketIoOptions = {},
 ): MountedSocketIo {
-  const { sharded = false, key = 'default', onGap } = options;
+  const { sharded = true, key = 'default', onGap } = options;
   if (!/^[\w.:-]{1,100}$/.test(key)) {
     throw new DroverError('ARGUMENT_INVALID', 'The key of Socket.IO is not usable', {
       issues: [{ path: 'key', reason: 'is no key', allowed: '1 to 100 letters, digits, dots, colons, _ or -' }],
