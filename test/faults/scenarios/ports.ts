@@ -7,7 +7,7 @@ export const ports: Scenario = {
   async run({ isLong, seed, progress, lifetime }) {
     const size = isLong
       ? { allocations: 1_000_000, killEvery: 20_000, hosts: 3, processes: 2 }
-      : { allocations: 3000, killEvery: 600, hosts: 2, processes: 2 };
+      : { allocations: 2000, killEvery: 500, hosts: 2, processes: 2 };
     const { invariantViolations, ...figures } = await runPortsCampaign({
       ...{ ...size, seed, progress, lifetime },
       devicePercent: 2,
