@@ -62,10 +62,10 @@ export function createJobs(options: JobsOptions): Jobs {
 
   const schedules = createJobSchedules({
     ...{ redisUrl, keyPrefix, logger },
-    onTick: async (name) => {
+    onTick: async (name, dueAtMs) => {
       // A controller that has just started would let the tick pass.
       await followed.promise;
-      await tickers.get(name)?.ticker.look(false);
+      await tickers.get(name)?.ticker.look(false, dueAtMs);
     },
   });
 

@@ -9,8 +9,8 @@ export interface JobSchedulesOptions {
   /** Of all keys of the controllers. */
   readonly keyPrefix: string;
   readonly logger: Logger;
-  /** A tick of the job is due, or was due; it may be told twice. A rejection is logged. */
-  onTick(name: string): Promise<void>;
+  /** A tick of the job is due, or was due, at `dueAtMs`; it may be told twice. A rejection is logged. */
+  onTick(name: string, dueAtMs: number): Promise<void>;
 }
 
 export interface JobSchedules {
@@ -50,14 +50,14 @@ export function createJobSchedules({ redisUrl, keyPrefix, logger, onTick }: JobS
     skipVersionCheck: true,
     defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
   });
-  const worker = new Worker(queueName, async (job) => onTick(job.name), {
+  const worker = new Worker(queueName, async (job) => onTick(job.name, job.opts.prevMillis ?? 0), {
     connection: connections.worker.client,
     prefix,
     settings,
     concurrency,
     lockDuration: lockMs,
+    // The check of the version stays on: without it the library waits in whole seconds.
     stalledInterval: stalledIntervalMs,
-    skipVersionCheck: true,
   });
   queue.on('error', (error) => logger.debug('The queue of jobs is cut off', { error: error.message }));
   worker.on('error', (error) => logger.debug('The worker of jobs is cut off', { error: error.message }));

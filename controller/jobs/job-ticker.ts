@@ -28,6 +28,7 @@ export class JobTicker {
   #looking: Promise<void> | null = null;
   #lookAgain = false;
   #isStale = true;
+  #dueAtMs = 0;
   #pending: Claim | undefined;
   readonly #starting = new Set<Promise<void>>();
   #closed = false;
@@ -38,9 +39,13 @@ export class JobTicker {
     this.#declared = new DeclaredCron(coordination, time, active.definition, request);
   }
 
-  /** Looks now, or once more after the look in progress; `isStale` reads the job's state first. Rejects without Redis. */
-  async look(isStale: boolean): Promise<void> {
+  /**
+   * Looks now, or once more after the look in progress; `isStale` reads the job's state first, `dueAtMs` is the tick that
+   * is said to be due. Rejects without Redis.
+   */
+  async look(isStale: boolean, dueAtMs = 0): Promise<void> {
     if (this.#closed) return;
+    this.#dueAtMs = Math.max(this.#dueAtMs, dueAtMs);
     this.#isStale ||= isStale;
     this.#lookAgain = true;
     this.#looking ??= this.#lookAll().finally(() => {
@@ -93,7 +98,7 @@ export class JobTicker {
     const plan = planTick({ schedule, lastTick: state.lastTick, nowMs: time.nowMs(), catchUp });
     switch (plan.verb) {
       case 'wait':
-        return 'done';
+        return this.#waitFor(plan.untilMs);
       case 'pass':
         await declared.pass(plan.upToTick, plan.missed);
         return 'again';
@@ -101,6 +106,16 @@ export class JobTicker {
         this.#pending = { ...plan, token: newClaimToken(), lastKnownTick: state.lastTick };
         return this.#claim(this.#pending);
     }
+  }
+
+  /** Who tells of ticks has a clock of its own: a tick that is not due yet by that of Redis is waited for, not forgotten. */
+  async #waitFor(tick: number | undefined): Promise<'again' | 'done'> {
+    if (tick === undefined || tick > this.#dueAtMs) return 'done';
+    const { coordination, time } = this.#options;
+    const earlyMs = tick - time.nowMs();
+    if (earlyMs > maxEarlyMs || coordination.signal.aborted) return 'done';
+    await coordination.clock.sleep(Math.max(1, earlyMs), coordination.signal);
+    return 'again';
   }
 
   /** A claim that has no answer stays: the next look repeats it with its token. */
