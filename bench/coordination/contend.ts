@@ -5,7 +5,7 @@ import { median } from '../lib/median.ts';
 export type TakeLock = () => Promise<() => Promise<unknown>>;
 
 export interface Contention {
-  /** From the call that lets go to the next holder's having it, in ms. */
+  /** From the call that lets go to another client's having it, in ms. One that takes it back itself hands nothing over. */
   readonly handOverP50Ms: number;
   readonly handOverP95Ms: number;
   /** Grants of the luckiest client divided by those of the unluckiest; infinite when one had none. */
@@ -20,7 +20,7 @@ const holdMs = 5;
 export async function contend(clients: readonly TakeLock[], durationMs: number): Promise<Contention> {
   const grants = clients.map(() => 0);
   const handOvers: number[] = [];
-  let releasedAt: number | undefined;
+  let released: { readonly by: number; readonly at: number } | undefined;
   const startedAt = performance.now();
   const until = startedAt + durationMs;
   await Promise.all(
@@ -28,10 +28,10 @@ export async function contend(clients: readonly TakeLock[], durationMs: number):
       while (performance.now() < until) {
         const release = await take();
         const grantedAt = performance.now();
-        if (releasedAt !== undefined) handOvers.push(grantedAt - releasedAt);
+        if (released !== undefined && released.by !== client) handOvers.push(grantedAt - released.at);
         grants[client]! += 1;
         await sleep(holdMs);
-        releasedAt = performance.now();
+        released = { by: client, at: performance.now() };
         await release();
       }
     }),

@@ -1,0 +1,125 @@
+import { startTestRedis, type TestRedis } from '../../sdk/testing/test-redis.ts';
+import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
+import { createLocks } from '../../shared/coordination/lock/locks.ts';
+import { type OpenCoordination, openCoordination } from '../../shared/coordination/open-coordination.ts';
+import type { BenchmarkResult } from '../benchmark.ts';
+import { type ComparedRate, compareRates } from './compare-rates.ts';
+import { type Contention, contend, type TakeLock } from './contend.ts';
+import { createCpuMeter } from './cpu-meter.ts';
+import { callbackPair, createRedlock, lockPair, portPair, rawPair, redlockPair } from './rate-tasks.ts';
+import { takenTick, tickClaim } from './tick-claim.ts';
+
+const inFlight = 50;
+const contenders = 20;
+
+/**
+ * What coordination costs: rates of the primitives as a share of PING's on the same connection with 50 calls in flight,
+ * and what contenders for one lock see, each next to redlock. Redis writes its append-only file meanwhile.
+ */
+export async function run({ quick }: { readonly quick: boolean }): Promise<BenchmarkResult> {
+  const server = await startTestRedis({ appendonly: true });
+  try {
+    const rates = await measureRates(server, quick);
+    const durationMs = quick ? 1_500 : 8_000;
+    const ours = await contendForLock(server, durationMs);
+    const theirs = await contendForRedlock(server, durationMs);
+    return { name: 'coordination', figures: rounded({ ...rates, ...contentionFigures(ours, theirs) }) };
+  } finally {
+    await server.close();
+  }
+}
+
+async function measureRates(server: TestRedis, quick: boolean): Promise<Record<string, number>> {
+  const coordination = await join(server, 'rates');
+  try {
+    await seedBoot(coordination.redis, coordination.prefix);
+    const ports = await portPair(coordination);
+    const tasks = {
+      lockPair: lockPair(coordination),
+      redlockPair: redlockPair(coordination),
+      rawPair: await rawPair(coordination),
+      tickClaim: await tickClaim(coordination, quick ? 2_000 : 6_000),
+      tickTaken: await takenTick(coordination),
+      portAlloc: ports.task,
+      callback: callbackPair(coordination),
+    };
+    const ping = { call: () => coordination.redis.ping() };
+    const cpu = createCpuMeter(coordination.redis);
+    const sliceMs = quick ? 80 : 150;
+    const rates = await compareRates(ping, tasks, { inFlight, rounds: quick ? 3 : 15, sliceMs, cpu });
+    process.stderr.write(renderRates(rates));
+    await ports.pools.close();
+    const ratios = Object.keys(tasks).map((name) => [`${name}Ratio`, rates[name as keyof typeof tasks].ratio]);
+    return { ...Object.fromEntries(ratios), pingsPerSecond: rates.base.perSecond };
+  } finally {
+    await coordination.close();
+  }
+}
+
+async function contendForLock(server: TestRedis, durationMs: number): Promise<Contention> {
+  const opened = await Promise.all(Array.from({ length: contenders }, (_, client) => join(server, `client-${client}`)));
+  try {
+    const clients = opened.map((coordination): TakeLock => {
+      const locks = createLocks(coordination);
+      return async () => {
+        const lock = await locks.lock('contended');
+        return () => lock.release();
+      };
+    });
+    return await contend(clients, durationMs);
+  } finally {
+    await Promise.all(opened.map((coordination) => coordination.close()));
+  }
+}
+
+async function contendForRedlock(server: TestRedis, durationMs: number): Promise<Contention> {
+  const opened = await Promise.all(Array.from({ length: contenders }, (_, client) => join(server, `client-${client}`)));
+  try {
+    const clients = opened.map(({ redis, prefix }): TakeLock => {
+      // Its defaults, but for giving up after ten tries.
+      const redlock = createRedlock([redis], -1);
+      return async () => {
+        const lock = await redlock.acquire([`${prefix}:redlock:contended`], 10_000);
+        return () => redlock.release(lock);
+      };
+    });
+    return await contend(clients, durationMs);
+  } finally {
+    await Promise.all(opened.map((coordination) => coordination.close()));
+  }
+}
+
+async function join({ url }: TestRedis, instance: string): Promise<OpenCoordination> {
+  const coordination = openCoordination({ url, identity: `bench/${instance}` });
+  await coordination.ready();
+  return coordination;
+}
+
+function contentionFigures(ours: Contention, theirs: Contention): Record<string, number> {
+  return {
+    handOverP50Ms: ours.handOverP50Ms,
+    handOverP95Ms: ours.handOverP95Ms,
+    redlockHandOverP50Ms: theirs.handOverP50Ms,
+    redlockHandOverP95Ms: theirs.handOverP95Ms,
+    fairnessMaxMin: ours.fairnessMaxMin,
+    redlockFairnessMaxMin: theirs.fairnessMaxMin,
+    grantsPerSecond: ours.grantsPerSecond,
+    redlockGrantsPerSecond: theirs.grantsPerSecond,
+  };
+}
+
+function renderRates(rates: Readonly<Record<string, ComparedRate>>): string {
+  const cells = (row: readonly string[]) => row.map((cell, at) => (at === 0 ? cell.padEnd(14) : cell.padStart(12)));
+  const rows = Object.entries(rates).map(([name, { ratio, perSecond, clientUs, serverUs }]) =>
+    cells([
+      ...[name === 'base' ? 'ping' : name, ratio.toFixed(3), perSecond.toFixed(0)],
+      ...[clientUs.toFixed(1), serverUs.toFixed(1)],
+    ]),
+  );
+  const head = cells(['', 'ratio', 'per second', 'client µs', 'redis µs']);
+  return `${[head, ...rows].map((row) => row.join('')).join('\n')}\n`;
+}
+
+function rounded(figures: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Math.round(value * 1000) / 1000]));
+}
