@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { isDroverError } from '../../shared/contracts/drover-error.ts';
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import { type Campaign, campaign } from '../../shared/coordination/election/election.ts';
+import { createWakeUps } from '../../shared/coordination/wake-ups.ts';
 import { electionPrefix } from '../../shared/redis/keys.ts';
 import { leaderElection } from '../../shared/redis/store/create-store.ts';
 import type { Store } from '../../shared/redis/store/store.ts';
@@ -55,6 +56,7 @@ const maxPasses = 50;
 export function createRunner(options: RunnerOptions): Runner {
   const { store, controllerId, clock, logger, createReconcile } = options;
   const actor = `leader:${controllerId}`;
+  const closed = new AbortController();
   let standing: Campaign | undefined;
   let applied = 0;
   let storeDown = false;
@@ -139,7 +141,7 @@ export function createRunner(options: RunnerOptions): Runner {
     start() {
       standing ??= campaign({
         redis: options.redis,
-        subscriber: options.subscriber,
+        wakeUps: createWakeUps(options.subscriber, closed.signal, logger),
         name: leaderElection,
         prefix: electionPrefix(options.prefix),
         identity: controllerId,
@@ -156,6 +158,7 @@ export function createRunner(options: RunnerOptions): Runner {
     async close() {
       const term = standing?.term;
       await standing?.close();
+      closed.abort();
       if (term !== undefined) await tell('leader.resigned', 'the controller is stopping', { term });
     },
     isLeader: () => standing?.term !== undefined,

@@ -4,10 +4,17 @@ export interface LeaseKeys {
   readonly lease: string;
   /** String that never expires: the highest epoch given out. A script that is passed a lower one must refuse. */
   readonly epoch: string;
-  /** String, one per Redis: when this data set was first seen empty, in ms of the server's clock. */
+  /**
+   * String, one per Redis: when this data set was first seen empty, in ms of the server's clock; where failovers are
+   * guarded against, a space and the server's run id follow.
+   */
   readonly boot: string;
-  /** Channel that says "released" when a holder lets go. */
+  /** Channel that says "released" when a holder lets go, and "elected" when a candidate got the lease. */
   readonly wakeChannel: string;
+  /** Sorted set: candidates in line, by ticket. */
+  readonly line: string;
+  /** Sorted set: the same candidates, by when they last asked, in ms of the server's clock. */
+  readonly seen: string;
 }
 
 /** Of all keys in Redis, where nothing else is configured. */
@@ -19,5 +26,7 @@ export function leaseKeys(name: string, prefix = defaultKeyPrefix): LeaseKeys {
     epoch: `${prefix}:lease:${name}:epoch`,
     boot: `${prefix}:boot`,
     wakeChannel: `${prefix}:lease:${name}:wake`,
+    line: `${prefix}:lease:${name}:line`,
+    seen: `${prefix}:lease:${name}:seen`,
   };
 }

@@ -2,7 +2,7 @@
 --
 -- Input:
 --   KEYS[1] lease
---   ARGV[1] token   ARGV[2] ttl in ms
+--   ARGV[1] token   ARGV[2] limit in ms
 -- Output: 'renewed', 'expired' (nobody holds it) or 'taken' (another does)
 -- Events: none
 local holder = redis.call('GET', KEYS[1])

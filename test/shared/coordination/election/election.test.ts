@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type CampaignOptions, campaign } from '../../../../shared/coordination/election/election.ts';
 import { readLeader } from '../../../../shared/coordination/election/read-leader.ts';
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
+import { createWakeUps } from '../../../../shared/coordination/wake-ups.ts';
 import { connectRedis } from '../../../../shared/redis/connect.ts';
 import { eventually } from '../../../support/eventually.ts';
 import type { Lifetime } from '../../../support/lifetime.ts';
@@ -58,11 +59,13 @@ test('a leader that closes hands over at once, with a higher term', async (t) =>
   const { server, redis } = await startElection(t);
   const pubsub = connectRedis(server.url, 'pubsub');
   t.after(() => pubsub.close());
+  const closed = new AbortController();
+  t.after(() => closed.abort());
   // Long enough that only the release, never the end of the lease, can explain the change.
   const ttlMs = 60_000;
   const a = stand(t, { redis, identity: 'a', ttlMs });
   await eventually(() => a.standing.term !== undefined);
-  const b = stand(t, { redis, identity: 'b', ttlMs, subscriber: pubsub.client });
+  const b = stand(t, { redis, identity: 'b', ttlMs, wakeUps: createWakeUps(pubsub.client, closed.signal) });
   assert.deepEqual(await readLeader(redis, 'test'), { identity: 'a', term: a.terms[0] });
   await a.standing.close();
   await eventually(() => b.standing.term !== undefined);

@@ -28,7 +28,7 @@ test('over any history there is one holder, and each new tenure has a higher epo
       for (const { verb, token } of steps) {
         switch (verb) {
           case 'acquire': {
-            const reply = await acquireLease.run(redis, [keys.lease, keys.epoch, keys.boot], [token, ttlMs]);
+            const reply = await acquireLease.run(redis, [keys.lease, keys.epoch, keys.boot], [token, ttlMs, 'data']);
             if (current !== undefined && current.token !== token) {
               assert.equal(reply[0], 'held');
             } else if (current !== undefined) {

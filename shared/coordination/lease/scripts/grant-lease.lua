@@ -1,0 +1,15 @@
+-- Snippet: what is shared by the scripts that give a lease out.
+
+--@include "recovering.lua"
+
+-- Input   epochKey, leaseKey, token, limitMs: time limit of the key; time: reply of TIME
+-- Output  the new epoch, as decimal text
+local function grantLease(leaseKey, epochKey, token, limitMs, time)
+  -- The clock keeps epochs rising even when the counter was lost.
+  local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local last = tonumber(redis.call('GET', epochKey) or '0')
+  local nextEpoch = string.format('%.0f', math.max(last + 1, nowMicros))
+  redis.call('SET', epochKey, nextEpoch)
+  redis.call('SET', leaseKey, token, 'PX', limitMs)
+  return nextEpoch
+end
