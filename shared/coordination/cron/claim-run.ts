@@ -2,17 +2,13 @@ import { randomUUID } from 'node:crypto';
 
 import type { Coordination } from '../coordination.ts';
 import { answerWithin } from '../lease/hold.ts';
+import { claimTogether, maxSkewMs } from './claim-ticks.ts';
 import type { CronDefinition } from './cron-definition.ts';
 import type { CronTrigger } from './cron-job.ts';
 import { cronKeys } from './cron-keys.ts';
-import { claimTick, settleTick } from './cron-scripts.ts';
+import { settleTick } from './cron-scripts.ts';
 import type { StoreTime } from './store-time.ts';
 
-/**
- * How early a tick may be claimed, by the clock of Redis: timers and estimates of that clock err by less, and nobody
- * should find that a run began visibly before its instant.
- */
-export const maxSkewMs = 5;
 /** On the same network an answer takes a few milliseconds; a claim that has none is repeated with its token. */
 export const answerTimeoutMs = 1000;
 
@@ -84,7 +80,7 @@ export async function claimRun(
   // What happens at nearly every tick is kept cheap: the client's own timeout bounds it.
   const isPlain = missed === 0 && guard === 'data';
   const quick = isPlain
-    ? await claimTick.run(redis, [keys.job], [tick, token, text, ttlMs, maxSkewMs, about])
+    ? await claimTogether(redis, { job: keys.job, tick, token, definition: text, ttlMs, about })
     : undefined;
   const [outcome, value, serverMs] = quick === undefined || quick[0] === 'unsettled' ? await settle() : quick;
   time.learn(Number(serverMs), sentAtMs);

@@ -2,13 +2,12 @@ import { defineScript } from '../../redis/script.ts';
 
 type Milliseconds = number | string;
 
-export const claimTick = defineScript<{
-  keys: [job: string];
-  args: [tick: number, token: string, definition: string, ttlMs: number, maxSkewMs: number, about: string];
-  reply:
-    | [outcome: 'claimed' | 'early' | 'taken', value: Milliseconds, serverMs: Milliseconds]
-    | [outcome: 'unsettled', value: 0, serverMs: Milliseconds];
-}>({ name: 'claim-tick', file: new URL('./scripts/claim-tick.lua', import.meta.url), numberOfKeys: 1 });
+/** Six arguments a job: key, tick, token, definition, ttl in ms, about. Two values a job in the reply: outcome and value. */
+export const claimTicks = defineScript<{
+  keys: [];
+  args: [maxSkewMs: number, ...claims: (string | number)[]];
+  reply: [serverMs: string, ...answers: string[]];
+}>({ name: 'claim-ticks', file: new URL('./scripts/claim-ticks.lua', import.meta.url), numberOfKeys: 0 });
 
 export const settleTick = defineScript<{
   keys: [job: string, history: string];

@@ -7,11 +7,11 @@ import {
   type ClaimAnswer,
   type ClaimedRun,
   claimRun,
-  maxSkewMs,
   newClaimToken,
   requireReplicas,
   runIdOf,
 } from './claim-run.ts';
+import { maxSkewMs } from './claim-ticks.ts';
 import type { CronDefinition } from './cron-definition.ts';
 import type { CronHandler } from './cron-job.ts';
 import { type CronKeys, cronKeys } from './cron-keys.ts';

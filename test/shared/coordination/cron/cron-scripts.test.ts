@@ -3,14 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 
+import { claimTogether } from '../../../../shared/coordination/cron/claim-ticks.ts';
 import { cronKeys } from '../../../../shared/coordination/cron/cron-keys.ts';
-import {
-  claimTick,
-  declareJob,
-  finishRun,
-  heartbeatRun,
-  settleTick,
-} from '../../../../shared/coordination/cron/cron-scripts.ts';
+import { declareJob, finishRun, heartbeatRun, settleTick } from '../../../../shared/coordination/cron/cron-scripts.ts';
 import { startRedis } from '../../../support/redis.ts';
 
 const keys = cronKeys('test', 'job');
@@ -22,7 +17,7 @@ const firstTick = Date.now() - 3_600_000;
 
 async function claim(redis: Redis, tick: number, token: string, overlap = 'skip') {
   const about = `{"tick":"${tick}","trigger":"schedule","identity":"${token}"}`;
-  const quick = await claimTick.run(redis, [keys.job], [tick, token, definition, ttlMs, 5, about]);
+  const quick = await claimTogether(redis, { job: keys.job, tick, token, definition, ttlMs, about });
   if (quick[0] !== 'unsettled') return quick;
   return settleTick.run(
     redis,
