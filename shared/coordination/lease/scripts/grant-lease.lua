@@ -1,9 +1,9 @@
--- Snippet: what is shared by the scripts that give a lease out.
-
 --@include "recovering.lua"
-
--- Input   epochKey, leaseKey, token, limitMs: time limit of the key; time: reply of TIME
+-- Snippet: gives a lease that is free to a token.
+--
+-- Input   leaseKey, epochKey, token; limitMs: time limit of the key; time: reply of TIME
 -- Output  the new epoch, as decimal text
+-- Events  none
 local function grantLease(leaseKey, epochKey, token, limitMs, time)
   -- The clock keeps epochs rising even when the counter was lost.
   local nowMicros = tonumber(time[1]) * 1000000 + tonumber(time[2])

@@ -6,6 +6,7 @@
 -- Input   bootKey; guard: 'data', or 'failover' for a new wait whenever another server, or a restarted one, answers;
 --         nowMs; ms: how long a holder may believe in what it has
 -- Output  for how many ms nothing may be given out; 0 if it may
+-- Events  none
 local function recoveringMs(bootKey, guard, nowMs, ms)
   local boot = redis.call('GET', bootKey)
   local bootMs = boot and tonumber(string.match(boot, '^%d+'))

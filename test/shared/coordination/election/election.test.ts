@@ -3,9 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Redis } from 'ioredis';
 
 import { type CampaignOptions, campaign } from '../../../../shared/coordination/election/election.ts';
 import { readLeader } from '../../../../shared/coordination/election/read-leader.ts';
+import { leaseKeys } from '../../../../shared/coordination/lease/lease-keys.ts';
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
 import { createWakeUps } from '../../../../shared/coordination/wake-ups.ts';
 import { connectRedis } from '../../../../shared/redis/connect.ts';
@@ -39,9 +41,9 @@ function stand(t: Lifetime, options: Pick<CampaignOptions, 'redis' | 'identity'>
   return { standing, terms };
 }
 
-async function startCandidate(t: Lifetime, url: string) {
+async function startCandidate(t: Lifetime, url: string, { ttlMs = 3000 } = {}) {
   const program = fileURLToPath(new URL('../../../fixtures/campaigns.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, url], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, url, `${ttlMs}`], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill('SIGKILL');
@@ -51,8 +53,13 @@ async function startCandidate(t: Lifetime, url: string) {
   child.stdout.on('data', (chunk) => {
     output += chunk;
   });
-  await eventually(() => /acts \d+/.test(output));
-  return { child, lines: () => output.trimEnd().split('\n') };
+  return { child, lines: () => output.trimEnd().split('\n'), acts: () => eventually(() => /acts \d+/.test(output)) };
+}
+
+/** Identities, the first in line first. */
+async function line(redis: Redis): Promise<string[]> {
+  const candidates = await redis.zrange(leaseKeys('test').line, '0', '-1');
+  return candidates.map((candidate) => candidate.split(' ')[1]!);
 }
 
 test('a leader that closes hands over at once, with a higher term', async (t) => {
@@ -84,19 +91,25 @@ test('a leader whose lease is taken learns why and stands again', async (t) => {
   assert.deepEqual(losses, ['taken']);
 });
 
-test('after kill -9 of the leader another leads within the bound', async (t) => {
+test('after kill -9 of the leader the first in line leads within the bound', async (t) => {
   const { server, redis } = await startElection(t);
-  const { child } = await startCandidate(t, server.url);
+  const { child, acts } = await startCandidate(t, server.url);
+  await acts();
   const b = stand(t, { redis, identity: 'b' });
+  await eventually(async () => (await line(redis)).length === 1);
+  const c = stand(t, { redis, identity: 'c' });
+  await eventually(async () => assert.deepEqual(await line(redis), ['b', 'c']));
   const killedAt = performance.now();
   child.kill('SIGKILL');
   await eventually(() => b.standing.term !== undefined, { timeoutMs: failoverBoundMs });
   assert.ok(performance.now() - killedAt < failoverBoundMs);
+  assert.deepEqual(c.terms, []);
 });
 
 test('a leader that was paused acts no more after it wakes, and another leads within the bound', async (t) => {
   const { server, redis } = await startElection(t);
-  const { child, lines } = await startCandidate(t, server.url);
+  const { child, lines, acts } = await startCandidate(t, server.url);
+  await acts();
   const b = stand(t, { redis, identity: 'b' });
   child.kill('SIGSTOP');
   await eventually(() => b.standing.term !== undefined, { timeoutMs: failoverBoundMs });
@@ -107,3 +120,27 @@ test('a leader that was paused acts no more after it wakes, and another leads wi
   assert.ok(!after.some((line) => line.startsWith('acts')), `it acted: ${after.join(', ')}`);
   assert.equal(b.terms.length, 1);
 });
+
+for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+  test(`the first in line is passed over after its ${signal}, and the next leads`, async (t) => {
+    const { server, redis } = await startElection(t);
+    // Long enough that only the resignation can explain the change.
+    const ttlMs = 60_000;
+    const a = stand(t, { redis, identity: 'a', ttlMs });
+    await eventually(() => a.standing.term !== undefined);
+    const { child, lines } = await startCandidate(t, server.url, { ttlMs });
+    const head = `pid-${child.pid}`;
+    await eventually(async () => assert.deepEqual(await line(redis), [head]));
+    const b = stand(t, { redis, identity: 'b', ttlMs });
+    await eventually(async () => assert.deepEqual(await line(redis), [head, 'b']));
+    child.kill(signal);
+    await a.standing.resign();
+    await eventually(() => b.standing.term !== undefined);
+    assert.equal(a.terms.length, 1);
+    assert.ok(!lines().some((one) => one.startsWith('elected')));
+    assert.deepEqual(await line(redis), ['a']);
+    if (signal === 'SIGKILL') return;
+    child.kill('SIGCONT');
+    await eventually(async () => assert.deepEqual(await line(redis), ['a', head]));
+  });
+}
