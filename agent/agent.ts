@@ -22,6 +22,7 @@ import { pruneLogs } from './logs/prune-logs.ts';
 import { createNodeUsage } from './metrics/node-usage.ts';
 import { WorkerUsage } from './metrics/worker-usage.ts';
 import { PlanStore } from './plan/plan-store.ts';
+import { answerListeners } from './port/answer-listeners.ts';
 import { reconcileBundles } from './reconcile/reconcile-bundles.ts';
 import { RouterLink } from './routing/router-link.ts';
 import { Contact } from './session/contact.ts';
@@ -179,6 +180,7 @@ export class Agent {
       onConnected: () => this.#reporter?.restart(),
       onContact: (sentAtMs) => this.#contact.note(clock.monotonicMs() - sentAtMs, this.#mayHaveToStop()),
       readLogs: (query) => answerLogs(query, paths),
+      readListeners: answerListeners,
       logger,
       clock,
     });

@@ -21,6 +21,7 @@ import { keepServerCertificate, serverNames } from './authority/server-certifica
 import { type ControllerOptions, type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
 import { createJobs } from './jobs/create-jobs.ts';
 import { createJobRunStore } from './jobs/job-run-store.ts';
+import { createPortReaper } from './port-pools/port-reaper.ts';
 import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
 import { createRunner } from './runner/create-runner.ts';
@@ -137,7 +138,7 @@ export async function startController(
     await app.ready();
     const server = app.server as unknown as HttpsServer;
     const jobRuns = createJobRunStore(commands.client, options.keyPrefix);
-    sessions.current = createSessionServer({
+    const agentSessions = createSessionServer({
       server,
       store,
       jobRuns,
@@ -147,6 +148,7 @@ export async function startController(
       coordination: () => access.coordination,
       logger,
     });
+    sessions.current = agentSessions;
     const registration = await keepRegistered(store.cluster, { id, url, version: packageFile.version, logger });
     closers.push(() => registration.close());
     closers.push(() => app.close());
@@ -178,6 +180,13 @@ export async function startController(
       logger: logger.child({ part: 'jobs' }),
     });
     closers.push(() => jobs.close());
+    const portReaper = createPortReaper({
+      coordination: services,
+      nodes: () => store.nodes.list(),
+      askListeners: (nodeId, ports) => agentSessions.readListeners(nodeId, ports),
+      term: () => runner.status().term,
+    });
+    closers.push(() => portReaper.close());
     logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });
     return { id, url, caFile, adminTokenFile, close };
   } catch (error) {

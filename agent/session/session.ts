@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { io, type Socket } from 'socket.io-client';
+import type { z } from 'zod';
 import {
   type AgentToController,
   type ControllerToAgent,
   type Heartbeat,
+  type ListenersAnswer,
+  type ListenersQuery,
   type LogChunk,
   type LogQuery,
+  listenersQuerySchema,
   logQuerySchema,
   type Plan,
   planSchema,
@@ -50,6 +54,7 @@ export interface SessionOptions {
   /** The controller answered something that was sent at this instant of the monotonic clock. */
   onContact(sentAtMs: number): void;
   readLogs(query: LogQuery): Promise<LogChunk>;
+  readListeners(query: ListenersQuery): Promise<ListenersAnswer>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -167,10 +172,13 @@ export class Session {
   }
 
   #answerQuestions(socket: SessionSocket): void {
-    const { readLogs } = this.#options;
+    const { readLogs, readListeners } = this.#options;
     socket.on('planChanged', ({ version }) => this.#noteVersion(socket, version));
     socket.on('logs', (query, ack) => {
-      void settle(async () => readLogs(parseLogQuery(query))).then(ack);
+      void settle(async () => readLogs(parseQuery('logs', logQuerySchema, query))).then(ack);
+    });
+    socket.on('ports.listening', (query, ack) => {
+      void settle(async () => readListeners(parseQuery('ports.listening', listenersQuerySchema, query))).then(ack);
     });
   }
 
@@ -263,11 +271,11 @@ async function settle<T>(act: () => Promise<T>): Promise<Reply<T>> {
 }
 
 /** @throws DroverError ARGUMENT_INVALID, because the names in a query become parts of paths. */
-function parseLogQuery(query: unknown): LogQuery {
-  const parsed = logQuerySchema.safeParse(query);
+function parseQuery<T>(name: string, schema: z.ZodType<T>, query: unknown): T {
+  const parsed = schema.safeParse(query);
   if (parsed.success) return parsed.data;
   const issues = toIssues(parsed.error);
-  throw new DroverError('ARGUMENT_INVALID', `logs: ${describeIssues(issues)}`, { issues });
+  throw new DroverError('ARGUMENT_INVALID', `${name}: ${describeIssues(issues)}`, { issues });
 }
 
 /** Random, so that agents spread over the controllers; the one that was just lost comes last. */

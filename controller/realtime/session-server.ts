@@ -8,8 +8,10 @@ import {
   type AgentToController,
   type ControllerToAgent,
   heartbeatSchema,
+  type ListenersAnswer,
   type LogChunk,
   type LogQuery,
+  listenersAnswerSchema,
   type Plan,
   type PlanCoordination,
   type Reply,
@@ -32,6 +34,11 @@ import { SnapshotCache } from './snapshot-cache.ts';
 export interface SessionServer {
   /** @throws DroverError NODE_UNREACHABLE when no replica holds a session of the node, or it does not answer in time. */
   readLogs(nodeId: string, query: LogQuery): Promise<LogChunk>;
+  /**
+   * Which of these ports have a listener on the host of the node.
+   * @throws DroverError NODE_UNREACHABLE as above, and for an answer that cannot be read: then nothing is known.
+   */
+  readListeners(nodeId: string, ports: readonly number[]): Promise<ListenersAnswer>;
   connectedHere(): string[];
   close(): Promise<void>;
 }
@@ -162,24 +169,36 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     }
   });
 
+  /** The one answer of the agent of a node, attached to whichever replica. */
+  const askAgent = async <T>(nodeId: string, ask: (agents: AskedAgents) => Promise<Reply<T>[]>): Promise<T> => {
+    let replies: Reply<T>[];
+    try {
+      replies = await ask(io.in(roomOf(nodeId)).timeout(agentAnswerMs));
+    } catch (error) {
+      // A dead link to the same node may be silent while the living one has answered.
+      replies = (error as { responses?: Reply<T>[] }).responses ?? [];
+      if (replies.length === 0)
+        throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} did not answer within ${agentAnswerMs} ms`, {
+          cause: error,
+        });
+    }
+    const reply = replies[0];
+    if (reply === undefined)
+      throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} is not connected to any controller`);
+    if (!reply.ok) throw new DroverError(reply.problem.code as ErrorCode, reply.problem.detail);
+    return reply.value;
+  };
+
   return {
-    async readLogs(nodeId, query) {
-      let replies: Reply<LogChunk>[];
-      try {
-        replies = await io.in(roomOf(nodeId)).timeout(agentAnswerMs).emitWithAck('logs', query);
-      } catch (error) {
-        // A dead link to the same node may be silent while the living one has answered.
-        replies = (error as { responses?: Reply<LogChunk>[] }).responses ?? [];
-        if (replies.length === 0)
-          throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} did not answer within ${agentAnswerMs} ms`, {
-            cause: error,
-          });
-      }
-      const reply = replies[0];
-      if (reply === undefined)
-        throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} is not connected to any controller`);
-      if (!reply.ok) throw new DroverError(reply.problem.code as ErrorCode, reply.problem.detail);
-      return reply.value;
+    readLogs: (nodeId, query) => askAgent(nodeId, (agents) => agents.emitWithAck('logs', query)),
+    async readListeners(nodeId, ports) {
+      const query = { ports: [...ports] };
+      const answer = await askAgent(nodeId, (agents) => agents.emitWithAck('ports.listening', query));
+      const parsed = listenersAnswerSchema.safeParse(answer);
+      if (parsed.success) return parsed.data;
+      throw new DroverError('NODE_UNREACHABLE', `Node ${nodeId} gave an answer that cannot be read`, {
+        cause: parsed.error,
+      });
     },
     connectedHere: () => [...io.of('/').sockets.values()].map((socket) => socket.data.nodeId as string),
     async close() {
@@ -194,6 +213,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
 }
 
 type AgentSocket = Socket<AgentToController, ControllerToAgent>;
+type AskedAgents = ReturnType<ReturnType<Server<AgentToController, ControllerToAgent>['in']>['timeout']>;
 
 function roomOf(nodeId: string): string {
   return `node:${nodeId}`;

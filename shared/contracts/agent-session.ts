@@ -94,6 +94,27 @@ export const logChunkSchema = z.object({
   file: z.string(),
 });
 
+/** The allocations of one look at a host have no more ports together; what is left comes with the next question. */
+export const maxAskedPorts = 10_000;
+const portSchema = z.int().min(1).max(65_535);
+
+export const listenersQuerySchema = z.object({ ports: z.array(portSchema).max(maxAskedPorts) });
+
+/** Who listens on the ports that were asked about, on any address of the host; those that are not named have nobody. */
+export const listenersAnswerSchema = z.object({
+  listeners: z.array(
+    z.object({
+      port: portSchema,
+      protocol: z.enum(['tcp', 'udp']),
+      address: z.string(),
+      /** Null where the agent may not see whose socket it is. */
+      pid: z.int().nullable(),
+      /** Clock ticks since boot: with the pid it names one process. */
+      startTime: z.int().nullable(),
+    }),
+  ),
+});
+
 /** Agent → controller. Each has an acknowledgement. */
 export interface AgentToController {
   hello: (message: { facts: NodeFactsMessage; agentId: string }, ack: (reply: Reply<Plan>) => void) => void;
@@ -108,6 +129,8 @@ export interface ControllerToAgent {
   planChanged: (message: { version: number }) => void;
   /** Ask for log lines. Answered within 5 s. */
   logs: (message: LogQuery, ack: (reply: Reply<LogChunk>) => void) => void;
+  /** Ask which ports have a listener on this host. Answered within 5 s; an agent that is a version older does not answer. */
+  'ports.listening': (message: ListenersQuery, ack: (reply: Reply<ListenersAnswer>) => void) => void;
 }
 
 export type Reply<T> = { ok: true; value: T } | { ok: false; problem: { code: string; detail: string } };
@@ -119,4 +142,6 @@ export type Plan = z.infer<typeof planSchema>;
 export type Report = z.infer<typeof reportSchema>;
 export type Heartbeat = z.infer<typeof heartbeatSchema>;
 export type LogQuery = z.infer<typeof logQuerySchema>;
+export type ListenersQuery = z.infer<typeof listenersQuerySchema>;
+export type ListenersAnswer = z.infer<typeof listenersAnswerSchema>;
 export type LogChunk = z.infer<typeof logChunkSchema>;

@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 import type { Coordination } from '../coordination.ts';
 import { type AllocationRecord, parseRecord } from './allocation-record.ts';
 import { canBind } from './can-bind.ts';
@@ -9,25 +11,29 @@ export interface Orphan extends AllocationRecord {
   readonly id: string;
 }
 
-/** One look takes some ms; what is left comes with the next one. */
+/** One look takes some ms; what is left comes with another one, because each begins somewhere else. */
 const orphansPerLook = 100;
 
-/** Allocations whose participant is dead. Also forgets dead participants that have none. */
+/** Allocations whose participant is dead, and how many participants live. Forgets dead participants that have none. */
 export async function listOrphans(
   coordination: Pick<Coordination, 'redis' | 'prefix'>,
   host: string,
-): Promise<Orphan[]> {
+): Promise<{ live: number; orphans: Orphan[] }> {
   const keys = portKeys(coordination.prefix, host);
-  const reply = await findOrphans.run(coordination.redis, [keys.allocations, keys.participants], [orphansPerLook]);
+  const [live, ...pairs] = await findOrphans.run(
+    coordination.redis,
+    [keys.allocations, keys.participants],
+    [orphansPerLook, randomInt(2 ** 31)],
+  );
   const orphans: Orphan[] = [];
-  for (let at = 0; at + 1 < reply.length; at += 2) orphans.push({ id: reply[at]!, ...parseRecord(reply[at + 1]!) });
-  return orphans;
+  for (let at = 0; at + 1 < pairs.length; at += 2) orphans.push({ id: pairs[at]!, ...parseRecord(pairs[at + 1]!) });
+  return { live, orphans };
 }
 
 export interface ReclaimOptions {
   readonly host: string;
   readonly restMs: number;
-  /** Refuses a caller whose term is over; `epochKey` is that of its lease. */
+  /** Refuses a caller whose term is over; `epochKey` holds the highest term known in this Redis. */
   readonly fence?: { readonly epochKey: string; readonly term: number };
 }
 
@@ -56,7 +62,7 @@ export async function confirmOrphans(
   coordination: Pick<Coordination, 'redis' | 'prefix'>,
   options: ReclaimOptions & { readonly address: string; readonly isUdp: (pool: string) => boolean },
 ): Promise<Orphan[]> {
-  const orphans = await listOrphans(coordination, options.host);
+  const { orphans } = await listOrphans(coordination, options.host);
   if (orphans.length === 0) return [];
   const inUse = portsInUse(await readListeners(), options.address);
   const reclaimed: Orphan[] = [];

@@ -14,6 +14,8 @@ export interface PortKeys {
   readonly sticky: string;
   /** Set of all hosts with pools. */
   readonly hosts: string;
+  /** String with a time limit: the highest term of a leader that has taken ports back. */
+  readonly term: string;
   /** String, one per Redis: when this data set was first seen empty. */
   readonly boot: string;
 }
@@ -28,6 +30,7 @@ export function portKeys(prefix: string, host: string): PortKeys {
     foreign: `${base}:foreign:`,
     sticky: `${base}:sticky:`,
     hosts: `${prefix}:ports-hosts`,
+    term: `${prefix}:ports-term`,
     boot: `${prefix}:boot`,
   };
 }

@@ -65,8 +65,8 @@ export const adoptAllocation = defineScript<{
 
 export const findOrphans = defineScript<{
   keys: [allocations: string, participants: string];
-  args: [limit: number];
-  reply: string[];
+  args: [limit: number, from: number];
+  reply: [live: number, ...orphans: string[]];
 }>({ name: 'find-orphans', file: file('find-orphans'), numberOfKeys: 2 });
 
 export const reclaimAllocation = defineScript<{

@@ -6,6 +6,8 @@ export interface Listener {
   /** `0.0.0.0` and `::` mean all. */
   readonly address: string;
   readonly port: number;
+  /** Of its socket, which `/proc/PID/fd` names. */
+  readonly inode: string;
 }
 
 /** Of `/proc/net`: TCP 0A is LISTEN, UDP 07 is a socket that takes datagrams of anybody. */
@@ -33,10 +35,16 @@ export async function readListeners(): Promise<Listener[]> {
       throw error;
     }
     for (const line of text.split('\n').slice(1)) {
-      const [, local, , found] = line.trim().split(/\s+/);
+      const fields = line.trim().split(/\s+/);
+      const [, local, , found] = fields;
       if (local === undefined || found !== state) continue;
       const [address = '', port = ''] = local.split(':');
-      listeners.push({ protocol, address: decodeAddress(address), port: Number.parseInt(port, 16) });
+      listeners.push({
+        protocol,
+        address: decodeAddress(address),
+        port: Number.parseInt(port, 16),
+        inode: fields[9] ?? '',
+      });
     }
   }
   return listeners;

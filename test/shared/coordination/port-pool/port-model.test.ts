@@ -135,7 +135,7 @@ test('after every command each port is in one state, held by one, and the counts
           dead.delete(step.who);
           break;
         case 'reclaim':
-          for (const orphan of await listOrphans({ redis, prefix }, host)) {
+          for (const orphan of (await listOrphans({ redis, prefix }, host)).orphans) {
             assert.ok(dead.has(held.get(orphan.id)!.who));
             assert.equal(await reclaimOrphan({ redis, prefix }, orphan, { host, restMs: 0 }), 'reclaimed');
             held.delete(orphan.id);

@@ -211,7 +211,7 @@ test('ports of a host that is gone for good are taken back by the present leader
   await pools.allocate({ adb: 1 });
   await pools.close();
   await server.client().set('leader:epoch', '8');
-  const [orphan] = await listOrphans(coordination, 'h1');
+  const [orphan] = (await listOrphans(coordination, 'h1')).orphans;
   const reap = (term: number) =>
     reclaimOrphan(coordination, orphan!, { host: 'h1', restMs: 0, fence: { epochKey: 'leader:epoch', term } });
   assert.equal(await reap(7), 'stale');
