@@ -5,7 +5,7 @@ import { answerWithin } from '../lease/hold.ts';
 import { claimTogether, maxSkewMs } from './claim-ticks.ts';
 import type { CronDefinition } from './cron-definition.ts';
 import type { CronTrigger } from './cron-job.ts';
-import { cronKeys } from './cron-keys.ts';
+import type { CronKeys } from './cron-keys.ts';
 import { settleTick } from './cron-scripts.ts';
 import type { StoreTime } from './store-time.ts';
 
@@ -39,6 +39,13 @@ export interface Claim {
   readonly missed: number;
 }
 
+/** The job as this instance declares it. */
+export interface ClaimingJob {
+  readonly definition: CronDefinition;
+  readonly keys: CronKeys;
+  readonly time: StoreTime;
+}
+
 export function newClaimToken(): string {
   return randomUUID();
 }
@@ -54,35 +61,20 @@ export function runIdOf(job: string, tick: number, trigger: CronTrigger): string
  * be made again, and `minReplicas` acknowledged claims are only lost with their replicas.
  * @throws the client's error when there is no answer within its command timeout; repeat it with the same token
  */
-export async function claimRun(
-  coordination: Coordination,
-  time: StoreTime,
-  definition: CronDefinition,
-  claim: Claim,
-): Promise<ClaimAnswer> {
-  const { redis, prefix, clock, identity, minReplicas, guard } = coordination;
-  const { name, ttlMs, overlap, text } = definition;
-  const { tick, trigger, token, lastKnownTick, missed } = claim;
-  const keys = cronKeys(prefix, name);
-  const about = `{"tick":"${tick}","trigger":"${trigger}","identity":${JSON.stringify(identity)}}`;
+export async function claimRun(coordination: Coordination, job: ClaimingJob, claim: Claim): Promise<ClaimAnswer> {
+  const { redis, clock, minReplicas, guard } = coordination;
+  const { definition, keys, time } = job;
+  const { name, ttlMs } = definition;
+  const { tick, trigger, token } = claim;
+  const about = `{"tick":"${tick}","trigger":"${trigger}","identity":${JSON.stringify(coordination.identity)}}`;
   const sentAtMs = clock.monotonicMs();
-  const settle = () => {
-    const guardsFailover = guard === 'failover' ? '1' : '0';
-    return settleTick.run(
-      redis,
-      [keys.job, keys.history],
-      [
-        ...([tick, token, text, ttlMs, overlap, maxSkewMs, about, lastKnownTick, missed] as const),
-        ...([keys.wakeChannel, name, guardsFailover] as const),
-      ],
-    );
-  };
   // What happens at nearly every tick is kept cheap: the client's own timeout bounds it.
-  const isPlain = missed === 0 && guard === 'data';
+  const isPlain = claim.missed === 0 && guard === 'data';
   const quick = isPlain
-    ? await claimTogether(redis, { job: keys.job, tick, token, definition: text, ttlMs, about })
+    ? await claimTogether(redis, { job: keys.job, tick, token, definition: definition.text, ttlMs, about })
     : undefined;
-  const [outcome, value, serverMs] = quick === undefined || quick[0] === 'unsettled' ? await settle() : quick;
+  const [outcome, value, serverMs] =
+    quick === undefined || quick[0] === 'unsettled' ? await settle(coordination, job, claim, about) : quick;
   time.learn(Number(serverMs), sentAtMs);
   switch (outcome) {
     case 'claimed': {
@@ -100,6 +92,20 @@ export async function claimRun(
     case 'superseded':
       return { outcome };
   }
+}
+
+function settle({ redis, guard }: Coordination, { definition, keys }: ClaimingJob, claim: Claim, about: string) {
+  const { name, ttlMs, overlap, text } = definition;
+  const { tick, token, lastKnownTick, missed } = claim;
+  const guardsFailover = guard === 'failover' ? '1' : '0';
+  return settleTick.run(
+    redis,
+    [keys.job, keys.history],
+    [
+      ...([tick, token, text, ttlMs, overlap, maxSkewMs, about, lastKnownTick, missed] as const),
+      ...([keys.wakeChannel, name, guardsFailover] as const),
+    ],
+  );
 }
 
 /** A claim that no replica has can be made again after a failover: it is as good as unanswered until they have it. */

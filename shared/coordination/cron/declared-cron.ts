@@ -37,17 +37,17 @@ const maxRequestWaitMs = 600_000;
 export class DeclaredCron {
   readonly definition: CronDefinition;
   readonly keys: CronKeys;
+  readonly time: StoreTime;
   readonly runs = new Set<RunInProgress>();
   state: CronState | undefined;
   readonly #coordination: Coordination;
-  readonly #time: StoreTime;
   readonly #handler: CronHandler;
   #declaredAt = '';
   #requestToken: string | undefined;
 
   constructor(coordination: Coordination, time: StoreTime, definition: CronDefinition, handler: CronHandler) {
     this.#coordination = coordination;
-    this.#time = time;
+    this.time = time;
     this.#handler = handler;
     this.definition = definition;
     this.keys = cronKeys(coordination.prefix, definition.name);
@@ -72,7 +72,7 @@ export class DeclaredCron {
       answerTimeoutMs,
       clock,
     );
-    this.#time.learn(Number(serverMs), sentAtMs);
+    this.time.learn(Number(serverMs), sentAtMs);
     this.#declaredAt = declaredAt;
     const state = {
       lastTick: Math.max(Number(lastTick), this.state?.lastTick ?? 0),
@@ -96,10 +96,10 @@ export class DeclaredCron {
 
   /** Claims a tick and takes in what the answer says of the job. @throws when Redis does not answer */
   async claim(claim: Claim): Promise<ClaimAnswer> {
-    let answer = await claimRun(this.#coordination, this.#time, this.definition, claim);
+    let answer = await claimRun(this.#coordination, this, claim);
     // An answer that took so long leaves too little of the time to begin in: the same token asks for the full time again.
     if (answer.outcome === 'claimed' && this.#isLate(answer.run.sentAtMs)) {
-      answer = await claimRun(this.#coordination, this.#time, this.definition, claim);
+      answer = await claimRun(this.#coordination, this, claim);
     }
     switch (answer.outcome) {
       case 'claimed':
@@ -136,7 +136,7 @@ export class DeclaredCron {
       [token, ttlMs, overlap, identity, wakeChannel, name, maxRequestWaitMs],
     );
     const reply = await answerWithin(running, answerTimeoutMs, clock);
-    this.#time.learn(Number(reply[2]), sentAtMs);
+    this.time.learn(Number(reply[2]), sentAtMs);
     if (reply[0] === 'running') return { remainingMs: Number(reply[1]) };
     if (reply[0] === 'none') {
       this.#change({ isAsked: false });

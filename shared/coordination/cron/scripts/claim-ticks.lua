@@ -16,39 +16,38 @@
 --   'taken', lastTick     the tick, or a later one, was claimed, skipped or given up before
 --   'unsettled', ''       nothing has changed: settle-tick.lua has the answer
 -- Events: none
-local call, argv = redis.call, ARGV
+local call, argv, tonumber = redis.call, ARGV, tonumber
 local time = call('TIME')
 local nowMs = time[1] * 1000 + math.floor(time[2] / 1000)
-local nowUs = time[1] * 1000000 + time[2]
 local latestMs = nowMs + argv[1]
-local reply = { string.format('%.0f', nowMs) }
-
-local function claim(job, tick, token, definition, ttlMs, about)
-  local record = call('HMGET', job, 'lastTick', 'epoch', 'token', 'paused', 'definition')
-  local last, epoch, owner = record[1], record[2], record[3]
-  if owner == token or not last or record[5] ~= definition or record[4] == '1' then
-    return 'unsettled', ''
-  end
-  local tickMs = tonumber(tick)
-  if tickMs <= tonumber(last) then
-    return 'taken', last
-  end
-  if tickMs > latestMs then
-    return 'early', string.format('%.0f', tickMs - nowMs)
-  end
-  if owner and owner ~= '' then
-    return 'unsettled', ''
-  end
-  -- The clock keeps epochs rising even when the counter was lost.
-  local given = string.format('%.0f', math.max((epoch or 0) + 1, nowUs))
-  call('HSET', job, 'lastTick', tick, 'epoch', given, 'token', token,
-    'deadline', string.format('%.0f', nowMs + ttlMs), 'about', about)
-  return 'claimed', given
+local function whole(number)
+  return string.format('%.0f', number)
 end
+-- Formatted once: each costs as much as a call.
+local nowUs = time[1] * 1000000 + time[2]
+local clockEpoch, deadlines = whole(nowUs), {}
 
+local reply, length = { whole(nowMs) }, 1
 for at = 2, #argv, 6 do
-  local last = #reply
-  reply[last + 1], reply[last + 2] =
-    claim(argv[at], argv[at + 1], argv[at + 2], argv[at + 3], argv[at + 4], argv[at + 5])
+  local job, tick, token, ttlMs = argv[at], argv[at + 1], argv[at + 2], argv[at + 4]
+  local record = call('HMGET', job, 'lastTick', 'epoch', 'token', 'paused', 'definition')
+  local last, owner = record[1], record[3]
+  local outcome, value = 'unsettled', ''
+  if last and owner ~= token and record[5] == argv[at + 3] and record[4] ~= '1' then
+    local tickMs = tonumber(tick)
+    if tickMs <= tonumber(last) then
+      outcome, value = 'taken', last
+    elseif tickMs > latestMs then
+      outcome, value = 'early', whole(tickMs - nowMs)
+    elseif not owner or owner == '' then
+      -- The clock keeps epochs rising even when the counter was lost.
+      local epoch = tonumber(record[2] or 0)
+      outcome, value = 'claimed', epoch < nowUs and clockEpoch or whole(epoch + 1)
+      deadlines[ttlMs] = deadlines[ttlMs] or whole(nowMs + ttlMs)
+      call('HSET', job, 'lastTick', tick, 'epoch', value, 'token', token, 'deadline', deadlines[ttlMs], 'about', argv[at + 5])
+    end
+  end
+  reply[length + 1], reply[length + 2] = outcome, value
+  length = length + 2
 end
 return reply
