@@ -11,7 +11,8 @@ import { type Channels, createChannels } from '../shared/coordination/channel/cr
 import type { CronHandler, CronJob, CronOptions, CronSchedule } from '../shared/coordination/cron/cron-job.ts';
 import { type Crons, createCrons, type DeclareOptions } from '../shared/coordination/cron/crons.ts';
 import { createElection, type Election, type ElectionOptions } from '../shared/coordination/election/election.ts';
-import { createLocks, type HeldLock, type LockOptions, type Locks } from '../shared/coordination/lock/locks.ts';
+import type { HeldLock } from '../shared/coordination/lock/held-lock.ts';
+import { createLocks, type LockOptions, type Locks } from '../shared/coordination/lock/locks.ts';
 import {
   createQuorumLocks,
   type QuorumLock,

@@ -23,7 +23,8 @@ export type { FenceStore } from '../shared/coordination/fence/fence-store.ts';
 export { createMemoryFenceStore } from '../shared/coordination/fence/memory-fence-store.ts';
 export { createRedisFenceStore } from '../shared/coordination/fence/redis-fence-store.ts';
 export { createSqlFence, guardRow, type SqlFence } from '../shared/coordination/fence/sql-fence.ts';
-export type { HeldLock, LockOptions, Locks } from '../shared/coordination/lock/locks.ts';
+export type { HeldLock } from '../shared/coordination/lock/held-lock.ts';
+export type { LockOptions, Locks, Semaphore, SharedOptions } from '../shared/coordination/lock/locks.ts';
 export type { QuorumLock } from '../shared/coordination/lock/quorum-lock.ts';
 export type { PortAllocation, PortPools, PortPoolsOptions } from '../shared/coordination/port-pool/port-pools.ts';
 export {

@@ -52,16 +52,15 @@ export function defineScript<S extends ScriptShape>(definition: ScriptDefinition
     name,
     sha1,
     source,
-    async run(redis, keys, args) {
+    run(redis, keys, args) {
       if (keys.length !== numberOfKeys) {
-        throw new TypeError(`Script ${name} takes ${numberOfKeys} keys, got ${keys.length}`);
+        return Promise.reject(new TypeError(`Script ${name} takes ${numberOfKeys} keys, got ${keys.length}`));
       }
-      try {
-        return await redis.evalsha(sha1, numberOfKeys, ...keys, ...args);
-      } catch (error) {
+      const running = redis.evalsha(sha1, numberOfKeys, ...keys, ...args) as Promise<S['reply']>;
+      return running.catch((error: unknown) => {
         if (!isUnknownToServer(error)) throw error;
-        return await redis.eval(source, numberOfKeys, ...keys, ...args);
-      }
+        return redis.eval(source, numberOfKeys, ...keys, ...args) as Promise<S['reply']>;
+      });
     },
   };
 }

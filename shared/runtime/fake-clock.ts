@@ -44,6 +44,18 @@ export class FakeClock implements Clock {
     });
   }
 
+  schedule(ms: number, run: () => void): () => void {
+    const sleeper: Sleeper = {
+      wakeAtMs: this.#monotonicMs + ms,
+      wake: () => {
+        this.#sleepers.delete(sleeper);
+        run();
+      },
+    };
+    this.#sleepers.add(sleeper);
+    return () => this.#sleepers.delete(sleeper);
+  }
+
   /** Moves time on by `ms`, waking sleepers in the order of their time and letting each run before the next. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#monotonicMs + ms;

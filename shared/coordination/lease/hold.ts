@@ -1,5 +1,4 @@
 import { DroverError } from '../../contracts/drover-error.ts';
-import { childAbort } from '../../runtime/child-abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
@@ -30,92 +29,128 @@ export interface Holding {
   /** Prolongs it by `ttlMs` from now. Rejects when there was no answer; the caller bounds the wait. */
   renew(): Promise<'renewed' | 'expired' | 'taken'>;
   /** Gives it back. Rejects when there was no answer; the caller bounds the wait. */
-  giveBack(): Promise<void>;
+  giveBack(): Promise<unknown>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
  * Keeps something with a time limit: renews it each third of its ttl, and tells the holder to stop before it can end.
- * Protocol P1: the deadline counts from before the request was sent, on the monotonic clock.
+ * Protocol P1: the deadline counts from before the request was sent, on the monotonic clock. What is given back before
+ * its first renewal costs one timer and no signal.
  */
 export function hold(holding: Holding): HeldLease {
-  const { what, epoch, ttlMs, clock, logger } = holding;
-  const lost = new AbortController();
-  let lossReason: LossReason | undefined;
-  let isAnswering = true;
-  let trustedUntilMs = holding.sentAtMs + trustedMs(ttlMs);
+  return new Hold(holding);
+}
 
-  function lose(reason: LossReason): void {
-    if (lossReason !== undefined) return;
-    lossReason = reason;
-    const message = `The ${what} (epoch ${epoch}) is no longer held: ${reason}. Stop what it allowed.`;
-    lost.abort(new DroverError('LEASE_LOST', message, { details: { what, epoch, reason } }));
+class Hold implements HeldLease {
+  readonly held = true;
+  readonly epoch: number;
+  readonly #holding: Holding;
+  #trustedUntilMs: number;
+  #isAnswering = true;
+  #lossReason: LossReason | undefined;
+  /** Made when somebody asks for the signal. */
+  #lost: AbortController | undefined;
+  #cancelTimer: () => void;
+  #released: Promise<void> | undefined;
+
+  constructor(holding: Holding) {
+    this.#holding = holding;
+    this.epoch = holding.epoch;
+    this.#trustedUntilMs = holding.sentAtMs + trustedMs(holding.ttlMs);
+    this.#cancelTimer = this.#schedule(holding.ttlMs / 3, this.#renew);
   }
 
-  function loseWhenOver(): void {
-    if (clock.monotonicMs() >= trustedUntilMs) lose(isAnswering ? 'expired' : 'unreachable');
-  }
-
-  async function watchDeadline(): Promise<void> {
-    while (!lost.signal.aborted) {
-      await clock.sleep(trustedUntilMs - clock.monotonicMs(), lost.signal);
-      loseWhenOver();
+  get signal(): AbortSignal {
+    if (this.#lost === undefined) {
+      this.#lost = new AbortController();
+      if (this.#lossReason !== undefined) this.#lost.abort(this.#lossError());
     }
+    return this.#lost.signal;
   }
 
-  async function keepRenewing(): Promise<void> {
-    let restMs = ttlMs / 3;
-    while (!lost.signal.aborted) {
-      await clock.sleep(restMs, lost.signal);
-      loseWhenOver();
-      if (lost.signal.aborted) return;
-      const sentAtMs = clock.monotonicMs();
-      try {
-        const reply = await answerWithin(holding.renew(), answerTimeoutMs(ttlMs), clock, lost.signal);
-        isAnswering = true;
-        if (reply !== 'renewed') return lose(reply);
-        // A reply that comes after the deadline proves nothing about the time between: the old deadline stands.
-        loseWhenOver();
-        trustedUntilMs = sentAtMs + trustedMs(ttlMs);
-        restMs = ttlMs / 3;
-      } catch (error) {
-        if (lost.signal.aborted) return;
-        isAnswering = false;
-        restMs = ttlMs / 12;
-        logger.debug('A renewal had no answer', { what, epoch, error });
-      }
-    }
+  get lossReason(): LossReason | undefined {
+    return this.#lossReason;
   }
 
-  async function giveBack(): Promise<void> {
-    lose('closed');
-    await ended;
-    try {
-      await answerWithin(holding.giveBack(), answerTimeoutMs(ttlMs), clock);
-    } catch (error) {
-      logger.debug('Not given back, will expire', { what, epoch, error });
-    }
-  }
-
-  const ended = Promise.all([watchDeadline(), keepRenewing()]);
-  let released: Promise<void> | undefined;
-  return {
-    held: true,
-    epoch,
-    signal: lost.signal,
-    get lossReason() {
-      return lossReason;
-    },
-    assertHeld() {
-      loseWhenOver();
-      lost.signal.throwIfAborted();
-    },
-    release() {
-      released ??= giveBack();
-      return released;
-    },
+  // A property, because it is handed on alone.
+  readonly assertHeld = (): void => {
+    this.#loseWhenOver();
+    if (this.#lossReason !== undefined) throw this.#lost?.signal.reason ?? this.#lossError();
   };
+
+  readonly release = (): Promise<void> => {
+    this.#released ??= this.#giveBack();
+    return this.#released;
+  };
+
+  #giveBack(): Promise<void> {
+    const { what, epoch, ttlMs, clock, logger } = this.#holding;
+    this.#lose('closed');
+    return answerWithin(this.#holding.giveBack(), answerTimeoutMs(ttlMs), clock).then(
+      () => {},
+      (error) => logger.debug('Not given back, will expire', { what, epoch, error }),
+    );
+  }
+
+  /** Whatever is to be done next, the deadline is looked at when it comes. */
+  #schedule(ms: number, act: () => void): () => void {
+    const { clock } = this.#holding;
+    const untilEndMs = this.#trustedUntilMs - clock.monotonicMs();
+    if (untilEndMs > ms) return clock.schedule(ms, act);
+    return clock.schedule(untilEndMs, () => {
+      this.#loseWhenOver();
+      // Timers may come a little early.
+      if (this.#lossReason === undefined) this.#cancelTimer = this.#schedule(ms - untilEndMs, act);
+    });
+  }
+
+  readonly #renew = async (): Promise<void> => {
+    const { what, epoch, ttlMs, clock, logger } = this.#holding;
+    this.#loseWhenOver();
+    if (this.#lossReason !== undefined) return;
+    const sentAtMs = clock.monotonicMs();
+    // Nothing else is due while the answer is under way, but the end.
+    this.#cancelTimer = this.#schedule(ttlMs, () => {});
+    let restMs = ttlMs / 3;
+    try {
+      const reply = await answerWithin(this.#holding.renew(), answerTimeoutMs(ttlMs), clock);
+      if (this.#lossReason !== undefined) return;
+      this.#isAnswering = true;
+      if (reply !== 'renewed') return this.#lose(reply);
+      // A reply that comes after the deadline proves nothing about the time between: the old deadline stands.
+      this.#loseWhenOver();
+      if (this.#lossReason !== undefined) return;
+      this.#trustedUntilMs = sentAtMs + trustedMs(ttlMs);
+    } catch (error) {
+      if (this.#lossReason !== undefined) return;
+      this.#isAnswering = false;
+      restMs = ttlMs / 12;
+      logger.debug('A renewal had no answer', { what, epoch, error });
+    }
+    this.#cancelTimer();
+    this.#cancelTimer = this.#schedule(restMs, this.#renew);
+  };
+
+  #loseWhenOver(): void {
+    if (this.#holding.clock.monotonicMs() >= this.#trustedUntilMs)
+      this.#lose(this.#isAnswering ? 'expired' : 'unreachable');
+  }
+
+  #lose(reason: LossReason): void {
+    if (this.#lossReason !== undefined) return;
+    this.#lossReason = reason;
+    this.#cancelTimer();
+    this.#lost?.abort(this.#lossError());
+  }
+
+  #lossError(): DroverError {
+    const { what, epoch } = this.#holding;
+    const reason = this.#lossReason;
+    const message = `The ${what} (epoch ${epoch}) is no longer held: ${reason}. Stop what it allowed.`;
+    return new DroverError('LEASE_LOST', message, { details: { what, epoch, reason } });
+  }
 }
 
 /** Six tries fit into one ttl, so one lost packet does not end a term. */
@@ -132,16 +167,31 @@ export function trustedMs(ttlMs: number): number {
 }
 
 /** Rejects when there is no answer in time or `signal` aborts; a late answer is dropped. */
-export async function answerWithin<T>(answer: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T> {
-  const answered = childAbort(signal);
-  const late = clock.sleep(ms, answered.signal).then(() => {
-    throw new Error(`Redis did not answer within ${ms} ms`);
+export function answerWithin<T>(answer: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      cancel();
+      reject(new Error('Redis was not waited for any more'));
+    };
+    const cancel = clock.schedule(ms, () => {
+      signal?.removeEventListener('abort', onAbort);
+      reject(new Error(`Redis did not answer within ${ms} ms`));
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    const settle = () => {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    answer.then(
+      (value) => {
+        settle();
+        resolve(value);
+      },
+      (error) => {
+        settle();
+        reject(error);
+      },
+    );
   });
-  answer.catch(() => {});
-  late.catch(() => {});
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    answered.abort();
-  }
 }

@@ -4,6 +4,18 @@ import type { Coordination } from '../coordination.ts';
 /** Keys are made in the scripts, from the prefix: the next in line may want names that the caller does not know. */
 type Guarded = [prefix: string, guard: Coordination['guard']];
 
+export const takeFreeLock = defineScript<{
+  keys: [];
+  args: [prefix: string, holder: string, identity: string, limitMs: number, name: string];
+  reply: string | null;
+}>({ name: 'take-free-lock', file: new URL('./scripts/take-free-lock.lua', import.meta.url), numberOfKeys: 0 });
+
+export const freeLock = defineScript<{
+  keys: [];
+  args: [prefix: string, name: string, value: string];
+  reply: 1 | null;
+}>({ name: 'free-lock', file: new URL('./scripts/free-lock.lua', import.meta.url), numberOfKeys: 0 });
+
 export const acquireLock = defineScript<{
   keys: [];
   args: [
@@ -28,7 +40,7 @@ export const releaseLock = defineScript<{
 export const renewLock = defineScript<{
   keys: [];
   args: [...Guarded, holder: string, limitMs: number, ...names: string[]];
-  reply: 'renewed' | 'expired' | 'taken';
+  reply: ['renewed', epoch: string] | ['expired' | 'taken'];
 }>({ name: 'renew-lock', file: new URL('./scripts/renew-lock.lua', import.meta.url), numberOfKeys: 0 });
 
 export const breakLockScript = defineScript<{

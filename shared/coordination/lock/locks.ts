@@ -1,14 +1,15 @@
-import { randomUUID } from 'node:crypto';
-
 import { DroverError } from '../../contracts/drover-error.ts';
-import { childAbort } from '../../runtime/child-abort.ts';
 import type { Coordination } from '../coordination.ts';
-import { answerTimeoutMs, answerWithin, type HeldLease, hold } from '../lease/hold.ts';
-import { lockKeys } from './lock-keys.ts';
-import { acquireLock, breakLockScript, releaseLock, renewLock } from './lock-scripts.ts';
+import { answerTimeoutMs, answerWithin } from '../lease/hold.ts';
+import { checkName, checkNames, checkTimes, invalid } from './check-lock.ts';
+import { type HeldLock, keepLock, whatOf } from './held-lock.ts';
+import { createLine, type Grant, type Place } from './line.ts';
+import { type ListLocksOptions, type LockView, listLocks } from './list-locks.ts';
+import { acquireLock, breakLockScript, freeLock, releaseLock, renewLock, takeFreeLock } from './lock-scripts.ts';
+import { acquireRwSemaphore, releaseRwSemaphore, renewRwSemaphore, type SharedKind } from './rw-semaphore-scripts.ts';
 
 export interface LockOptions {
-  /** Default 10,000, at least 100. All that contend for one name should use the same. */
+  /** Default 10,000, from 100 to a day. All that contend for one name should use the same. */
   readonly ttlMs?: number;
   /** How long to stand in line, default 30,000. */
   readonly waitMs?: number;
@@ -17,21 +18,18 @@ export interface LockOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface HeldLock extends AsyncDisposable {
-  /** Of several names the sorted ones, joined by a comma. */
-  readonly name: string;
-  /** The fencing token: above every earlier one of any lock. */
-  readonly token: number;
-  /** Aborts before the lock can end. */
-  readonly signal: AbortSignal;
-  readonly lossReason: HeldLease['lossReason'];
-  /** @throws DroverError LEASE_LOST */
-  assert(): void;
-  /** Never throws: what cannot be given back expires. */
-  release(): Promise<void>;
+export type SharedOptions = Omit<LockOptions, 'lockDelayMs'>;
+
+export interface Semaphore {
+  /** Waits in line for a permit of its own, which ends by itself unless it is renewed. Errors as of locks. */
+  acquire(options?: SharedOptions): Promise<HeldLock>;
 }
 
-/** Locks of one Redis, first come, first served. A waiter is woken by a message; losing one costs time, never truth. */
+/**
+ * Locks of one Redis, first come, first served. A holder that dies blocks for its ttl at most; a waiter that dies, for the
+ * time its place is kept. Read-write locks, semaphores and plain locks are spaces of their own: the same name in two of
+ * them has nothing to do with each other.
+ */
 export interface Locks {
   /**
    * Several names are taken all at once or not at all.
@@ -39,216 +37,205 @@ export interface Locks {
    */
   lock(name: string | readonly string[], options?: LockOptions): Promise<HeldLock>;
   /** One try, in no line: null when it is held. @throws DroverError STORE_UNREACHABLE, ARGUMENT_INVALID */
-  tryLock(name: string, options?: Pick<LockOptions, 'ttlMs' | 'lockDelayMs'>): Promise<HeldLock | null>;
-  /** Runs `body` while the lock is held. An error of the body is rethrown as it is. */
-  withLock<T>(name: string | readonly string[], options: LockOptions, body: (lock: HeldLock) => Promise<T>): Promise<T>;
-  /** Puts out the holder with this token, who learns it at its next renewal. @throws DroverError LOCK_NOT_FOUND */
+  tryLock(
+    name: string | readonly string[],
+    options?: Pick<LockOptions, 'ttlMs' | 'lockDelayMs'>,
+  ): Promise<HeldLock | null>;
+  /** Runs `body` while the lock is held. An error of the body is rethrown as it is, whatever becomes of the release. */
+  withLock<T>(
+    name: string | readonly string[],
+    options: LockOptions,
+    body: (lock: HeldLock) => T | Promise<T>,
+  ): Promise<T>;
+  /** Readers that stand in line together go in together, and none overtakes a writer that waits. Errors as of `lock`. */
+  readLock(name: string, options?: SharedOptions): Promise<HeldLock>;
+  /** As `readLock`; nobody else reads or writes meanwhile. */
+  writeLock(name: string, options?: SharedOptions): Promise<HeldLock>;
+  /** All that share a name must say the same number of permits, 1 to 10,000; the one that asks decides for itself. */
+  semaphore(name: string, options: { readonly permits: number }): Semaphore;
+  /** What is held or waited for. @throws DroverError STORE_UNREACHABLE */
+  list(options?: ListLocksOptions): Promise<LockView[]>;
+  /** Puts out the holder with this token, who learns it at its next renewal. @throws DroverError LOCK_NOT_FOUND, STORE_UNREACHABLE */
   breakLock(name: string, token: number): Promise<void>;
+  /** Gives back all that is held here. Never throws. */
+  close(): Promise<void>;
 }
 
 const defaultTtlMs = 10_000;
-const minTtlMs = 100;
 const defaultWaitMs = 30_000;
-const maxNameLength = 256;
-/** One script looks at all of them; more would hold up everyone else in Redis. */
-const maxNames = 32;
-/** A place in line is kept so long without a sign of life: three looks. */
-const keptMs = 3000;
-const lookMs = keptMs / 3;
-/** After a try without an answer; Redis is back within a reconnection, or not soon. */
-const retryMs = 100;
+const maxPermits = 10_000;
+const breakAnswerMs = 1000;
+
+interface Wanted {
+  /** Sorted, each once. */
+  readonly names: readonly string[];
+  readonly label: string;
+  /** The one name, where the short way may be gone. */
+  readonly only: string | undefined;
+  readonly holder: string;
+  readonly ttlMs: number;
+  /** Of the keys in Redis. */
+  readonly limitMs: number;
+  readonly waitMs: number;
+  readonly signal: AbortSignal | undefined;
+}
 
 export function createLocks(coordination: Coordination): Locks {
-  const { redis, wakeUps, prefix, guard, identity, participantId, minReplicas, clock, logger } = coordination;
-  const waiting = new Map<string, () => void>();
-  /** Until the participant leaves: its next wait will need the channel again. */
-  let isListening = false;
+  const { redis, prefix, guard, identity, participantId, minReplicas, clock, signal: leaving } = coordination;
+  const mayGoShortWay = guard === 'data' && minReplicas === 0;
+  const line = createLine(coordination);
+  const held = new Set<HeldLock>();
+  const onEnd = (lock: HeldLock) => held.delete(lock);
+  let count = 0;
 
-  function wake(holder: string | null): void {
-    if (holder !== null) waiting.get(holder)?.();
-    else for (const look of waiting.values()) look();
+  /** Unique, and shorter than a UUID of its own for each. */
+  function newHolder(): string {
+    count += 1;
+    return `${participantId}.${count.toString(36)}`;
   }
 
-  async function ask(wanted: Wanted, ticket: string, isWaiting: boolean, timeoutMs: number, signal?: AbortSignal) {
-    const { holder, names, limitMs } = wanted;
-    const running = acquireLock.run(
-      redis,
-      [],
-      [prefix, guard, holder, identity, participantId, limitMs, isWaiting ? keptMs : 0, ticket, ...names],
-    );
-    return answerWithin(running, timeoutMs, clock, signal);
-  }
-
-  /** A write that too few replicas have may be lost in a failover: as if it had no answer. */
-  async function replicate(ttlMs: number): Promise<void> {
-    if (minReplicas === 0) return;
-    const replicas = await redis.wait(minReplicas, Math.ceil(answerTimeoutMs(ttlMs)));
-    if (replicas < minReplicas) throw new Error(`${replicas} of ${minReplicas} replicas have it`);
-  }
-
-  /** Leaves the line and gives back what an unanswered try may have taken. */
-  async function leave({ holder, names, ttlMs }: Wanted): Promise<void> {
-    try {
-      const running = releaseLock.run(redis, [], [prefix, guard, holder, '1', ...names]);
-      await answerWithin(running, answerTimeoutMs(ttlMs), clock);
-    } catch (error) {
-      logger.debug('A line could not be left; the place in it expires', { names, error });
-    }
-  }
-
-  function keep(wanted: Wanted, epoch: number, sentAtMs: number): HeldLock {
-    const { holder, names, ttlMs, limitMs } = wanted;
-    const name = names.join(',');
-    const held = hold({
-      what: `lock ${name}`,
-      epoch,
-      ttlMs,
-      sentAtMs,
-      async renew() {
-        const reply = await renewLock.run(redis, [], [prefix, guard, holder, limitMs, ...names]);
-        if (reply === 'renewed') await replicate(ttlMs);
-        return reply;
-      },
-      async giveBack() {
-        await releaseLock.run(redis, [], [prefix, guard, holder, '0', ...names]);
-      },
-      clock,
-      logger,
-    });
+  function toWanted(name: string | readonly string[], options: LockOptions, waitMs: number): Wanted {
+    const { ttlMs = defaultTtlMs, lockDelayMs = 0, signal } = options;
+    const names = checkNames(name);
+    checkTimes({ ttlMs, waitMs, lockDelayMs });
     return {
-      name,
-      token: epoch,
-      signal: held.signal,
-      get lossReason() {
-        return held.lossReason;
-      },
-      assert: held.assertHeld,
-      release: held.release,
-      [Symbol.asyncDispose]: held.release,
+      ...{ names, holder: newHolder(), ttlMs, waitMs, signal },
+      // The delay after an end without release is part of the keys' time, and not of the holder's.
+      limitMs: Math.ceil(ttlMs + lockDelayMs),
+      only: names.length === 1 && mayGoShortWay ? names[0] : undefined,
+      label: names.length === 1 ? names[0]! : names.join(','),
     };
   }
 
-  async function wait(wanted: Wanted, waitMs: number, signal?: AbortSignal): Promise<HeldLock> {
-    const { holder, names, ttlMs } = wanted;
-    const giveUpAtMs = clock.monotonicMs() + waitMs;
-    const ending = childAbort(coordination.signal);
-    const onAbort = () => ending.abort();
-    signal?.addEventListener('abort', onAbort, { once: true });
+  function placeOf({ names, holder, ttlMs, waitMs, signal, limitMs, label }: Wanted): Place {
     let ticket = '';
-    let failure: unknown;
-    let isWoken = false;
-    let awake = childAbort(ending.signal);
-    waiting.set(holder, () => {
-      isWoken = true;
-      awake.abort();
-    });
-    if (!isListening) wakeUps.listen(lockKeys(prefix).wake(participantId), wake);
-    isListening = true;
+    return {
+      ...{ what: `lock ${label}`, holder, ttlMs, waitMs, signal },
+      async ask(keptMs) {
+        const reply = await acquireLock.run(
+          redis,
+          [],
+          [prefix, guard, holder, identity, participantId, limitMs, keptMs, ticket, ...names],
+        );
+        if (reply[0] === 'queued') ticket = reply[2];
+        return reply;
+      },
+      leave: () => releaseLock.run(redis, [], [prefix, guard, holder, '1', ...names]),
+    };
+  }
+
+  /** Most often there is one name that nobody has or waits for: one short script, and no line. Null: the long way. */
+  async function takeFree({ only, holder, limitMs, ttlMs, signal }: Wanted): Promise<Grant | null> {
+    if (only === undefined || leaving.aborted || signal?.aborted) return null;
+    const sentAtMs = clock.monotonicMs();
     try {
-      for (;;) {
-        signal?.throwIfAborted();
-        coordination.signal.throwIfAborted();
-        isWoken = false;
-        const sentAtMs = clock.monotonicMs();
-        let pauseMs = retryMs;
-        try {
-          const reply = await ask(wanted, ticket, true, answerTimeoutMs(ttlMs), ending.signal);
-          if (reply[0] === 'acquired') {
-            await replicate(ttlMs);
-            signal?.throwIfAborted();
-            coordination.signal.throwIfAborted();
-            return keep(wanted, Number(reply[1]), sentAtMs);
-          }
-          failure = undefined;
-          if (reply[0] === 'queued') ticket = reply[2];
-          // The end of a holder that died is not told: the first in line looks then.
-          pauseMs = reply[1] < 0 ? lookMs : Math.min(lookMs, reply[1] + 1);
-        } catch (error) {
-          failure = error;
-        }
-        const restMs = giveUpAtMs - clock.monotonicMs();
-        if (restMs <= 0) throw notGot(names, waitMs, failure);
-        if (isWoken) continue;
-        awake.abort();
-        awake = childAbort(ending.signal);
-        await clock.sleep(Math.min(pauseMs, restMs), awake.signal);
-      }
-    } catch (error) {
-      await leave(wanted);
-      throw error;
-    } finally {
-      waiting.delete(holder);
-      awake.abort();
-      ending.abort();
-      signal?.removeEventListener('abort', onAbort);
+      const running = takeFreeLock.run(redis, [], [prefix, holder, identity, limitMs, only]);
+      const epoch = await answerWithin(running, answerTimeoutMs(ttlMs), clock);
+      // One that is not wanted any more is found, and given back, on the long way.
+      return epoch === null || signal?.aborted ? null : { epoch: Number(epoch), sentAtMs };
+    } catch {
+      return null;
     }
   }
 
+  function keep({ names, holder, ttlMs, limitMs, only, label: name }: Wanted, { epoch, sentAtMs }: Grant): HeldLock {
+    const release = () => releaseLock.run(redis, [], [prefix, guard, holder, '0', ...names]);
+    const lock = keepLock(coordination, {
+      ...{ name, kind: 'lock', ttlMs, epoch, sentAtMs, onEnd },
+      async renew() {
+        const renewing = renewLock.run(redis, [], [prefix, guard, holder, limitMs, ...names]);
+        return (await line.renew(renewing, ttlMs))[0];
+      },
+      giveBack() {
+        if (only === undefined) return release();
+        const freeing = freeLock.run(redis, [], [prefix, only, `${holder} ${epoch} ${identity}`]);
+        return freeing.then((freed) => (freed === null ? release() : freed));
+      },
+    });
+    held.add(lock);
+    return lock;
+  }
+
   async function lock(name: string | readonly string[], options: LockOptions = {}): Promise<HeldLock> {
-    const { waitMs = defaultWaitMs, signal } = options;
-    if (!(waitMs >= 0)) throw invalid('waitMs', 'is no length of time', 'at least 0');
-    return wait(toWanted(name, options), waitMs, signal);
+    const wanted = toWanted(name, options, options.waitMs ?? defaultWaitMs);
+    return keep(wanted, (await takeFree(wanted)) ?? (await line.stand(placeOf(wanted))));
+  }
+
+  async function share(
+    name: string,
+    kind: SharedKind,
+    permits: number,
+    options: SharedOptions = {},
+  ): Promise<HeldLock> {
+    const { ttlMs = defaultTtlMs, waitMs = defaultWaitMs, signal } = options;
+    checkName(name);
+    checkTimes({ ttlMs, waitMs, lockDelayMs: 0 });
+    const holder = newHolder();
+    const space = [prefix, guard, kind === 'semaphore' ? 'semaphore' : 'rw', name, holder] as const;
+    const { epoch, sentAtMs } = await line.stand({
+      ...{ what: `${whatOf(kind)} ${name}`, holder, ttlMs, waitMs, signal },
+      ask: (keptMs) =>
+        acquireRwSemaphore.run(redis, [], [...space, identity, participantId, kind, permits, ttlMs, keptMs]),
+      leave: () => releaseRwSemaphore.run(redis, [], [...space]),
+    });
+    const lock = keepLock(coordination, {
+      ...{ name, kind, ttlMs, epoch, sentAtMs, onEnd },
+      renew: async () => (await line.renew(renewRwSemaphore.run(redis, [], [...space, ttlMs]), ttlMs))[0],
+      giveBack: () => releaseRwSemaphore.run(redis, [], [...space]),
+    });
+    held.add(lock);
+    return lock;
   }
 
   return {
     lock,
     async tryLock(name, options = {}) {
-      const wanted = toWanted(name, options);
-      const sentAtMs = clock.monotonicMs();
-      try {
-        const reply = await ask(wanted, '', false, answerTimeoutMs(wanted.ttlMs));
-        if (reply[0] !== 'acquired') return null;
-        await replicate(wanted.ttlMs);
-        return keep(wanted, Number(reply[1]), sentAtMs);
-      } catch (error) {
-        await leave(wanted);
-        throw notGot(wanted.names, 0, error);
-      }
+      const wanted = toWanted(name, options, 0);
+      const grant = (await takeFree(wanted)) ?? (await line.tryOnce(placeOf(wanted)));
+      return grant === null ? null : keep(wanted, grant);
     },
     async withLock(name, options, body) {
-      const held = await lock(name, options);
+      const lockOfBody = await lock(name, options);
       try {
-        return await body(held);
+        return await body(lockOfBody);
       } finally {
-        await held.release();
+        await lockOfBody.release();
       }
     },
+    readLock: (name, options) => share(name, 'read', 0, options),
+    writeLock: (name, options) => share(name, 'write', 0, options),
+    semaphore(name, { permits }) {
+      if (!Number.isSafeInteger(permits) || permits < 1 || permits > maxPermits) {
+        throw invalid('permits', 'is no number of permits', `1 to ${maxPermits}`);
+      }
+      return { acquire: (options) => share(name, 'semaphore', permits, options) };
+    },
+    list: (options) => listLocks(coordination, options),
     async breakLock(name, token) {
-      if ((await breakLockScript.run(redis, [], [prefix, guard, token, name])) === 1) return;
-      throw new DroverError('LOCK_NOT_FOUND', `Nobody holds the lock ${name} under token ${token}.`);
+      let broken: 0 | 1;
+      try {
+        broken = await answerWithin(
+          breakLockScript.run(redis, [], [prefix, guard, token, checkName(name)]),
+          breakAnswerMs,
+          clock,
+        );
+      } catch (cause) {
+        if (cause instanceof DroverError) throw cause;
+        throw new DroverError(
+          'STORE_UNREACHABLE',
+          `Redis did not answer about the lock ${name}. Look, then try again.`,
+          {
+            cause,
+          },
+        );
+      }
+      if (broken === 1) return;
+      throw new DroverError('LOCK_NOT_FOUND', `Nobody holds the lock ${name} under token ${token}.`, {
+        details: { name, token },
+      });
+    },
+    async close() {
+      await Promise.all([...held].map((each) => each.release()));
     },
   };
-}
-
-interface Wanted {
-  readonly holder: string;
-  readonly names: readonly string[];
-  readonly ttlMs: number;
-  /** Of the keys in Redis: the delay after an end without release is part of it. */
-  readonly limitMs: number;
-}
-
-function toWanted(name: string | readonly string[], { ttlMs = defaultTtlMs, lockDelayMs = 0 }: LockOptions): Wanted {
-  const names = [...new Set(typeof name === 'string' ? [name] : name)].sort();
-  if (names.length === 0 || names.length > maxNames) throw invalid('name', 'is no list of names', `1 to ${maxNames}`);
-  for (const one of names) {
-    if (typeof one === 'string' && one.length > 0 && one.length <= maxNameLength) continue;
-    throw invalid('name', 'is no name', `1 to ${maxNameLength} characters`);
-  }
-  if (!(ttlMs >= minTtlMs)) throw invalid('ttlMs', 'is too short', `at least ${minTtlMs}`);
-  if (!(lockDelayMs >= 0)) throw invalid('lockDelayMs', 'is no length of time', 'at least 0');
-  return { holder: randomUUID(), names, ttlMs, limitMs: Math.ceil(ttlMs + lockDelayMs) };
-}
-
-function invalid(path: string, reason: string, allowed: string): DroverError {
-  return new DroverError('ARGUMENT_INVALID', `${path} ${reason}: ${allowed}.`, { issues: [{ path, reason, allowed }] });
-}
-
-function notGot(names: readonly string[], waitMs: number, failure: unknown): DroverError {
-  const what = `lock ${names.join(', ')}`;
-  if (failure === undefined) {
-    return new DroverError('LOCK_TIMEOUT', `The ${what} was not to be had within ${waitMs} ms. Ask again later.`);
-  }
-  const message = `Redis gave no answer about the ${what}. Ask again when it is back.`;
-  return new DroverError('STORE_UNREACHABLE', message, { cause: failure });
 }

@@ -1,7 +1,7 @@
 import { defineScript } from '../../redis/script.ts';
 import type { Coordination } from '../coordination.ts';
 
-type Space = [prefix: string, guard: Coordination['guard'], space: string, holder: string];
+type Space = [prefix: string, guard: Coordination['guard'], space: 'rw' | 'semaphore', name: string, holder: string];
 
 export type SharedKind = 'read' | 'write' | 'semaphore';
 
@@ -32,7 +32,7 @@ export const releaseRwSemaphore = defineScript<{ keys: []; args: Space; reply: 0
 export const renewRwSemaphore = defineScript<{
   keys: [];
   args: [...Space, ttlMs: number];
-  reply: 'renewed' | 'expired';
+  reply: ['renewed' | 'expired'];
 }>({
   name: 'renew-rw-semaphore',
   file: new URL('./scripts/renew-rw-semaphore.lua', import.meta.url),

@@ -77,6 +77,7 @@ if keptMs > 0 then
   redis.call('SET', waiterKey(holder), cjson.encode(record), 'PX', keptMs)
   for _, name in ipairs(names) do
     redis.call('ZADD', queueKey(name), ticket, holder)
+    markAwaited(name)
     redis.call('PEXPIRE', queueKey(name), keptMs)
   end
 end

@@ -1,18 +1,18 @@
 -- Takes a read or write lock or a permit, claims what was reserved, or stands in line for it.
 --
 -- Input:
---   ARGV[1] prefix   ARGV[2] guard   ARGV[3] `rw:<name>` or `semaphore:<name>`
---   ARGV[4] holder, the same again for each try   ARGV[5] identity   ARGV[6] participant
---   ARGV[7] kind: 'read', 'write' or 'semaphore'   ARGV[8] permits, 0 for locks
---   ARGV[9] time limit in ms   ARGV[10] for how long a place in line is kept, in ms; 0 to stand in no line
+--   ARGV[1] prefix   ARGV[2] guard   ARGV[3] space: 'rw' or 'semaphore'   ARGV[4] name
+--   ARGV[5] holder, the same again for each try   ARGV[6] identity   ARGV[7] participant
+--   ARGV[8] kind: 'read', 'write' or 'semaphore'   ARGV[9] permits, 0 for locks
+--   ARGV[10] time limit in ms   ARGV[11] for how long a place in line is kept, in ms; 0 to stand in no line
 -- Output:
 --   {'acquired', epoch}               held, since now or since an earlier try
 --   {'held' | 'queued', ms}           ms until the first holder ends, or -1 when only others in line are before us
 --   {'recovering', ms}                the data is new: a holder from before may live for that long
 -- Events: the holder on the channel of its participant, for one that is served on the way
 --@include "rw-semaphore-queue.lua"
-local holder, identity, participant = ARGV[4], ARGV[5], ARGV[6]
-local kind, permits, ms, keptMs = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local holder, identity, participant = ARGV[5], ARGV[6], ARGV[7]
+local kind, permits, ms, keptMs = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 
 dropEnded()
 if redis.call('ZSCORE', holdersKey, holder) then

@@ -1,8 +1,10 @@
 -- What all scripts of locks share. ARGV[1] is the prefix, ARGV[2] the guard, of every one of them.
 --
--- A lock is a string with a time limit, `<holder> <epoch> <identity>`. A queue is a sorted set of holders by ticket; a
+-- A lock is a string with a time limit, `<holder> <epoch> <identity>`, with ` *` after it while somebody waits. A queue is a sorted set of holders by ticket; a
 -- holder that wants several names has one ticket in all their queues, so the lowest ticket of all is the first in each
 -- of its queues, and nobody waits in a circle. A waiter lives as long as its record, which it refreshes.
+-- Input: as of the script that includes this
+-- Output: none
 local prefix, guard = ARGV[1], ARGV[2]
 local epochKey, bootKey = prefix .. ':epoch', prefix .. ':boot'
 -- A holder that is served must claim within this time: enough for a busy process, little for a dead one.
@@ -50,10 +52,21 @@ local function recoveringMs(boot, time, ms)
   return math.max(0, ms - (nowMs - bootMs))
 end
 
+-- Somebody waits: the holder has to hand on, and must not go the short way of free-lock.lua.
+local function markAwaited(name)
+  local value = redis.call('GET', lockKey(name))
+  if value and string.sub(value, -2) ~= ' *' then
+    redis.call('APPEND', lockKey(name), ' *')
+  end
+end
+
 local function take(names, holder, identity, ms, epoch)
   local value = holder .. ' ' .. epoch .. ' ' .. identity
   for _, name in ipairs(names) do
     redis.call('SET', lockKey(name), value, 'PX', ms)
+    if redis.call('EXISTS', queueKey(name)) == 1 then
+      markAwaited(name)
+    end
   end
 end
 
@@ -97,8 +110,8 @@ local function handOn(names)
       if isFirstAndFree(waiter.names, first) then
         local time = redis.call('TIME')
         if recoveringMs(redis.call('GET', bootKey), time, waiter.ms) == 0 then
-          take(waiter.names, first, waiter.identity, claimMs, nextEpoch(redis.call('GET', epochKey), time))
           dequeue(waiter.names, first)
+          take(waiter.names, first, waiter.identity, claimMs, nextEpoch(redis.call('GET', epochKey), time))
           redis.call('PUBLISH', prefix .. ':wake:' .. waiter.participant, first)
         end
       end

@@ -2,20 +2,22 @@
 --
 -- Input:
 --   ARGV[1] prefix   ARGV[2] guard   ARGV[3] holder   ARGV[4] time limit in ms   ARGV[5…] names
--- Output: 'renewed', 'expired' (nobody holds one of them) or 'taken' (another does)
+-- Output: {'renewed', epoch}, {'expired'} (nobody holds one of them) or {'taken'} (another does)
 -- Events: none
 --@include "lock-queue.lua"
 local names = namesFrom(5)
+local epoch
 for _, name in ipairs(names) do
   local value = redis.call('GET', lockKey(name))
   if not value then
-    return 'expired'
+    return { 'expired' }
   end
   if not isOf(value, ARGV[3]) then
-    return 'taken'
+    return { 'taken' }
   end
+  epoch = string.match(value, '^%S+ (%d+)')
 end
 for _, name in ipairs(names) do
   redis.call('PEXPIRE', lockKey(name), ARGV[4])
 end
-return 'renewed'
+return { 'renewed', epoch }

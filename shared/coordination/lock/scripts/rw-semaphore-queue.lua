@@ -2,12 +2,11 @@
 --
 -- Holders are a sorted set by the ms at which they end, with a hash of what each is; the queue is a sorted set by ticket,
 -- read-write locks and semaphores alike. A waiter lives as long as its record, which it refreshes.
--- Input: as of the script that includes this; ARGV[3] is `rw:<name>` or `semaphore:<name>`
+-- Input: as of the script that includes this; ARGV[3] space, `rw` or `semaphore`, ARGV[4] name
 -- Output: none
 --@include "lock-queue.lua"
-local space = ARGV[3]
-local holdersKey, infoKey = prefix .. ':' .. space, prefix .. ':' .. space .. ':info'
-local lineKey = prefix .. ':' .. space .. ':queue'
+local space, spaceName = prefix .. ':' .. ARGV[3], ':' .. ARGV[4]
+local holdersKey, infoKey, lineKey = space .. spaceName, space .. '-info' .. spaceName, space .. '-queue' .. spaceName
 local now = redis.call('TIME')
 local nowMs = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 

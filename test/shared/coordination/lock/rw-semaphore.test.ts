@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
-import { createRwSemaphores, type SharedHold } from '../../../../shared/coordination/lock/rw-semaphore.ts';
+import type { HeldLock } from '../../../../shared/coordination/lock/held-lock.ts';
+import { createLocks } from '../../../../shared/coordination/lock/locks.ts';
 import { openCoordination } from '../../../../shared/coordination/open-coordination.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { startRedis } from '../../../support/redis.ts';
@@ -23,11 +24,11 @@ async function start(t: TestContext, participants = 1) {
       const coordination = openCoordination({ url: server.url, identity: `host/${index}`, prefix });
       closes.push(() => coordination.close());
       await coordination.ready();
-      return createRwSemaphores(coordination);
+      return createLocks(coordination);
     }),
   );
   const keys = async () => (await redis.keys('*')).filter((key) => !/:(boot|epoch)$/.test(key));
-  const waiting = (space: string) => redis.zcard(`${prefix}:${space}:queue`);
+  const waiting = (space: string) => redis.zcard(`${prefix}:${space}-queue:x`);
   return { server, redis, each, keys, waiting };
 }
 
@@ -35,18 +36,18 @@ test('readers hold together, a writer alone, and none overtakes a writer that wa
   const { each, waiting, keys } = await start(t, 2);
   const [a, b] = each as [(typeof each)[0], (typeof each)[0]];
   const order: string[] = [];
-  const note = (what: string) => (hold: SharedHold) => {
+  const note = (what: string) => (hold: HeldLock) => {
     order.push(what);
     return hold;
   };
   const [first, second] = [await a.readLock('x', { ttlMs }), await b.readLock('x', { ttlMs })];
   assert.ok(second.token > first.token);
   const writing = b.writeLock('x', { ttlMs }).then(note('writer'));
-  await eventually(async () => (await waiting('rw:x')) === 1);
+  await eventually(async () => (await waiting('rw')) === 1);
   const thirdReading = a.readLock('x', { ttlMs }).then(note('reader'));
-  await eventually(async () => (await waiting('rw:x')) === 2);
+  await eventually(async () => (await waiting('rw')) === 2);
   const fourthReading = b.readLock('x', { ttlMs }).then(note('reader'));
-  await eventually(async () => (await waiting('rw:x')) === 3);
+  await eventually(async () => (await waiting('rw')) === 3);
   await first.release();
   assert.deepEqual(order, []);
   await second.release();
@@ -84,7 +85,7 @@ test('never more than the permits are held, each with a token of its own, in the
 test('the permit of a holder that is gone comes back when its ttl is over', async (t) => {
   const { redis, each } = await start(t);
   await redis.zadd(`${prefix}:semaphore:cpu`, Date.now() + 700, 'dead');
-  await redis.hset(`${prefix}:semaphore:cpu:info`, 'dead', 'semaphore 1 host/9');
+  await redis.hset(`${prefix}:semaphore-info:cpu`, 'dead', 'semaphore 1 host/9');
   const semaphore = each[0]!.semaphore('cpu', { permits: 1 });
   await assert.rejects(semaphore.acquire({ ttlMs, waitMs: 0 }), { code: 'LOCK_TIMEOUT' });
   await using permit = await semaphore.acquire({ ttlMs, waitMs: 5000 });
@@ -97,9 +98,9 @@ test('a waiter that gives up leaves nothing, and whoever is behind it goes on', 
   const reader = await locks.readLock('x', { ttlMs });
   const giveUp = new AbortController();
   const writing = locks.writeLock('x', { ttlMs, signal: giveUp.signal });
-  await eventually(async () => (await waiting('rw:x')) === 1);
+  await eventually(async () => (await waiting('rw')) === 1);
   const reading = locks.readLock('x', { ttlMs });
-  await eventually(async () => (await waiting('rw:x')) === 2);
+  await eventually(async () => (await waiting('rw')) === 2);
   giveUp.abort(new Error('changed my mind'));
   await assert.rejects(writing, { message: 'changed my mind' });
   await (await reading).release();
