@@ -28,6 +28,8 @@ const table: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   'node drain': async () => (await import('./commands/node-drain.ts')).nodeDrain,
   'node undrain': async () => (await import('./commands/node-undrain.ts')).nodeUndrain,
   'node rm': async () => (await import('./commands/node-rm.ts')).nodeRm,
+  'lock ls': async () => (await import('./commands/lock-ls.ts')).lockLs,
+  'lock break': async () => (await import('./commands/lock-break.ts')).lockBreak,
   'cron ls': async () => (await import('./commands/cron-ls.ts')).cronLs,
   'cron history': async () => (await import('./commands/cron-history.ts')).cronHistory,
   'cron run': async () => (await import('./commands/cron-run.ts')).cronRun,

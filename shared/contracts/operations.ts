@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { callbackOperations } from './coordination/callback-operations.ts';
 import { channelOperations } from './coordination/channel-operations.ts';
 import { cronOperations } from './coordination/cron-operations.ts';
+import { lockOperations } from './coordination/lock-operations.ts';
 import { portOperations } from './coordination/port-operations.ts';
 import {
   artifactSchema,
@@ -438,6 +439,7 @@ export const operations = {
     errors: ['ARTIFACT_NOT_FOUND'],
     summary: 'The bytes of an artifact',
   },
+  ...lockOperations,
   ...cronOperations,
   ...callbackOperations,
   ...portOperations,

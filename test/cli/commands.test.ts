@@ -32,6 +32,12 @@ const joinToken = {
   labels: {},
 };
 
+const cron = {
+  ...{ name: 'expire', schedule: '*/5 * * * *', timeZone: 'UTC', overlap: 'skip' as const, paused: false },
+  ...{ nextTickAt: Date.now() + 120_000, lastTickAt: Date.now() - 180_000, running: null, missed: 3, asked: 0 },
+  hosts: ['web-1/i-1'],
+};
+
 /** A cluster with one service that does at once whatever it is told. */
 async function cluster(t: TestContext): Promise<FakeRest> {
   const stopped = sampleService({ stopped: true, instances: [] });
@@ -77,6 +83,37 @@ async function cluster(t: TestContext): Promise<FakeRest> {
       routingEpoch: 1,
       caDigest: 'a'.repeat(64),
     }),
+    listLocks: () => [
+      {
+        ...{ name: 'order:42', kind: 'lock' as const },
+        holders: [{ identity: 'web-1/i-1', token: 1_763_730_000_000_000, ageMs: 2300, expiresInMs: 7700 }],
+        waiters: [{ identity: 'web-2/i-2', kind: 'lock' as const, waitingMs: 850 }],
+      },
+    ],
+    breakLock: () => undefined,
+    listCrons: () => [cron],
+    listCronRuns: () => [
+      {
+        ...{ runId: 'expire@2026-01-01T00:00:00.000Z', tick: Date.UTC(2026, 0, 1), trigger: 'schedule' as const },
+        ...{ identity: 'web-1/i-1', token: 7, startedAt: Date.UTC(2026, 0, 1), durationMs: 1200 },
+        ...{ outcome: 'failed' as const, error: 'no database' },
+      },
+    ],
+    pauseCron: () => ({ ...cron, paused: true }),
+    resumeCron: () => cron,
+    triggerCron: () => ({ runId: 'expire@2026-01-01T00:00:00.000Z.manual' }),
+    getPortUsage: () => [
+      {
+        ...{ host: 'web-1', pool: 'adb', from: 5555, to: 5564, size: 10, free: 5, leased: 2 },
+        ...{ quarantined: 1, foreign: 1, orphaned: 1, nextFreeInMs: 400 },
+      },
+    ],
+    listPorts: () => [
+      {
+        ...{ host: 'web-1', pool: 'adb', port: 5555, state: 'orphaned' as const, allocationId: 'a-1' },
+        ...{ owner: 'device-1', identity: 'web-1/i-1', ageMs: 60_000, untilMs: null },
+      },
+    ],
     async *getLogs() {
       yield { data: { instanceId: 'i-1', service: 'hello', slot: 0, node: 'web-1', stream: 'out', line: '你好' } };
     },
@@ -116,6 +153,19 @@ const rows: [words: string, said: RegExp, operation: string][] = [
   ['node drain web-1', /web-1 is empty/, 'updateNode'],
   ['node undrain web-1', /takes instances again/, 'updateNode'],
   ['node rm web-1', /no longer a node/, 'removeNode'],
+  ['lock ls', /order:42 +lock +web-1\/i-1 +2\.3 s +7\.7 s +1 +850 ms +1763730000000000/, 'listLocks'],
+  ['lock break order:42 1763730000000000', /no longer held under token 1763730000000000/, 'breakLock'],
+  ['cron ls', /expire +\*\/5 \* \* \* \* +UTC +waiting +in \dm.* ago +3 +web-1\/i-1/, 'listCrons'],
+  [
+    'cron history expire',
+    /2026-01-01T00:00:00\.000Z +schedule +web-1\/i-1 +1\.2 s +failed +no database/,
+    'listCronRuns',
+  ],
+  ['cron run expire', /expire@2026-01-01T00:00:00\.000Z\.manual is asked for/, 'triggerCron'],
+  ['cron pause expire', /expire is paused/, 'pauseCron'],
+  ['cron resume expire', /runs again/, 'resumeCron'],
+  ['port ls', /web-1 +adb +5555-5564 +5 +2 +1 +1 +1/, 'getPortUsage'],
+  ['port ls web-1 --all', /web-1 +adb +5555 +orphaned +device-1 +web-1\/i-1/, 'listPorts'],
   ['doctor', /ok +leader: controller-1 \(term 3\)/, 'getCluster'],
   ['delete hello', /hello is deleted/, 'deleteService'],
 ];

@@ -5,6 +5,7 @@ import { createChannelHandlers } from './channels.ts';
 import { createClusterHandlers } from './cluster.ts';
 import { createCronHandlers } from './crons.ts';
 import type { HandlerDeps } from './handler-deps.ts';
+import { createLockHandlers } from './locks.ts';
 import { createPortHandlers } from './ports.ts';
 import { createServiceHandlers } from './services.ts';
 import { createStreamHandlers } from './streams.ts';
@@ -15,6 +16,7 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createServiceHandlers(deps),
     ...createArtifactHandlers(deps),
     ...createStreamHandlers(deps),
+    ...createLockHandlers(deps),
     ...createCronHandlers(deps),
     ...createCallbackHandlers(deps),
     ...createPortHandlers(deps),

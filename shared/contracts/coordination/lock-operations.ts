@@ -13,7 +13,9 @@ export const lockViewSchema = z.object({
       expiresInMs: z.int().describe('Unless it is renewed'),
     }),
   ),
-  waiters: z.array(z.object({ identity: z.string(), kind: z.string(), waitingMs: z.int() })),
+  waiters: z.array(
+    z.object({ identity: z.string(), kind: z.enum(['lock', 'read', 'write', 'semaphore']), waitingMs: z.int() }),
+  ),
 });
 
 export const lockGrantSchema = z.object({

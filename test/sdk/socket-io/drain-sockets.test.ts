@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { drainSockets } from '../../../sdk/socket-io/drain-sockets.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startRedis } from '../../support/redis.ts';
 import { startChat } from './start-chat.ts';
@@ -31,8 +32,7 @@ test('clients are told first, then closed batch by batch, and come back by thems
     overMs: 300,
     batch: 2,
     clock: {
-      nowMs: () => 0,
-      monotonicMs: () => performance.now(),
+      ...systemClock,
       sleep: async (ms) => {
         batches.push(order.filter((entry) => !entry.startsWith('told')).length);
         await new Promise((resolve) => setTimeout(resolve, ms));
