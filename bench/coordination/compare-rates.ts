@@ -11,7 +11,7 @@ export interface CompareOptions {
 
 export interface RateTask {
   call(): Promise<unknown>;
-  /** Makes ready for a slice, unmeasured; answers how many calls it is ready for. Without it any number. */
+  /** Makes ready for a stretch of calls, unmeasured; answers how many calls it is ready for. Without it any number. */
   prepare?(): Promise<number>;
 }
 
@@ -71,25 +71,29 @@ function middleOf(slices: readonly Slice[]): Slice {
   };
 }
 
+/** As many stretches as it takes to measure for `sliceMs`: a task may not be ready for so many calls at once. */
 async function measure(task: RateTask, { inFlight, sliceMs, cpu }: CompareOptions): Promise<Slice> {
-  let left = (await task.prepare?.()) ?? Number.POSITIVE_INFINITY;
-  const before = await cpu.read();
-  const startedAt = performance.now();
-  const until = startedAt + sliceMs;
   let calls = 0;
-  const caller = async () => {
-    while (left > 0 && performance.now() < until) {
-      left -= 1;
-      await task.call();
-      calls += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, caller));
-  const perSecond = (calls / (performance.now() - startedAt)) * 1000;
-  const after = await cpu.read();
-  return {
-    perSecond,
-    clientUs: (after.clientUs - before.clientUs) / calls,
-    serverUs: (after.serverUs - before.serverUs) / calls,
-  };
+  let elapsedMs = 0;
+  let clientUs = 0;
+  let serverUs = 0;
+  while (elapsedMs < sliceMs) {
+    let left = (await task.prepare?.()) ?? Number.POSITIVE_INFINITY;
+    const before = await cpu.read();
+    const startedAt = performance.now();
+    const until = startedAt + sliceMs - elapsedMs;
+    const caller = async () => {
+      while (left > 0 && performance.now() < until) {
+        left -= 1;
+        await task.call();
+        calls += 1;
+      }
+    };
+    await Promise.all(Array.from({ length: inFlight }, caller));
+    elapsedMs += performance.now() - startedAt;
+    const after = await cpu.read();
+    clientUs += after.clientUs - before.clientUs;
+    serverUs += after.serverUs - before.serverUs;
+  }
+  return { perSecond: (calls / elapsedMs) * 1000, clientUs: clientUs / calls, serverUs: serverUs / calls };
 }

@@ -6,6 +6,7 @@ import type { BenchmarkResult } from '../benchmark.ts';
 import { type ComparedRate, compareRates } from './compare-rates.ts';
 import { type Contention, contend, type TakeLock } from './contend.ts';
 import { createCpuMeter } from './cpu-meter.ts';
+import { measureHandOver } from './hand-over.ts';
 import { callbackPair, createRedlock, lockPair, portPair, rawPair, redlockPair } from './rate-tasks.ts';
 import { takenTick, tickClaim } from './tick-claim.ts';
 
@@ -20,9 +21,21 @@ export async function run({ quick }: { readonly quick: boolean }): Promise<Bench
   const server = await startTestRedis({ appendonly: true });
   try {
     const rates = await measureRates(server, quick);
-    const durationMs = quick ? 1_500 : 8_000;
-    const ours = await contendForLock(server, durationMs);
-    const theirs = await contendForRedlock(server, durationMs);
+    const ours = await measureContention(server, quick, (coordination) => {
+      const locks = createLocks(coordination);
+      return async () => {
+        const lock = await locks.lock('contended');
+        return () => lock.release();
+      };
+    });
+    const theirs = await measureContention(server, quick, ({ redis, prefix }) => {
+      // Its defaults, but for giving up after ten tries.
+      const redlock = createRedlock([redis], -1);
+      return async () => {
+        const lock = await redlock.acquire([`${prefix}:redlock:contended`], 10_000);
+        return () => redlock.release(lock);
+      };
+    });
     return { name: 'coordination', figures: rounded({ ...rates, ...contentionFigures(ours, theirs) }) };
   } finally {
     await server.close();
@@ -38,7 +51,7 @@ async function measureRates(server: TestRedis, quick: boolean): Promise<Record<s
       lockPair: lockPair(coordination),
       redlockPair: redlockPair(coordination),
       rawPair: await rawPair(coordination),
-      tickClaim: await tickClaim(coordination, quick ? 2_000 : 6_000),
+      tickClaim: await tickClaim(coordination, 2_000),
       tickTaken: await takenTick(coordination),
       portAlloc: ports.task,
       callback: callbackPair(coordination),
@@ -56,34 +69,17 @@ async function measureRates(server: TestRedis, quick: boolean): Promise<Record<s
   }
 }
 
-async function contendForLock(server: TestRedis, durationMs: number): Promise<Contention> {
+async function measureContention(
+  server: TestRedis,
+  quick: boolean,
+  toTake: (coordination: OpenCoordination) => TakeLock,
+): Promise<Contention & { pairHandOverP50Ms: number }> {
   const opened = await Promise.all(Array.from({ length: contenders }, (_, client) => join(server, `client-${client}`)));
   try {
-    const clients = opened.map((coordination): TakeLock => {
-      const locks = createLocks(coordination);
-      return async () => {
-        const lock = await locks.lock('contended');
-        return () => lock.release();
-      };
-    });
-    return await contend(clients, durationMs);
-  } finally {
-    await Promise.all(opened.map((coordination) => coordination.close()));
-  }
-}
-
-async function contendForRedlock(server: TestRedis, durationMs: number): Promise<Contention> {
-  const opened = await Promise.all(Array.from({ length: contenders }, (_, client) => join(server, `client-${client}`)));
-  try {
-    const clients = opened.map(({ redis, prefix }): TakeLock => {
-      // Its defaults, but for giving up after ten tries.
-      const redlock = createRedlock([redis], -1);
-      return async () => {
-        const lock = await redlock.acquire([`${prefix}:redlock:contended`], 10_000);
-        return () => redlock.release(lock);
-      };
-    });
-    return await contend(clients, durationMs);
+    const clients = opened.map(toTake);
+    const contention = await contend(clients, quick ? 1_500 : 8_000);
+    const [first, second] = clients as [TakeLock, TakeLock];
+    return { ...contention, pairHandOverP50Ms: await measureHandOver([first, second], quick ? 6 : 40) };
   } finally {
     await Promise.all(opened.map((coordination) => coordination.close()));
   }
@@ -95,17 +91,13 @@ async function join({ url }: TestRedis, instance: string): Promise<OpenCoordinat
   return coordination;
 }
 
-function contentionFigures(ours: Contention, theirs: Contention): Record<string, number> {
-  return {
-    handOverP50Ms: ours.handOverP50Ms,
-    handOverP95Ms: ours.handOverP95Ms,
-    redlockHandOverP50Ms: theirs.handOverP50Ms,
-    redlockHandOverP95Ms: theirs.handOverP95Ms,
-    fairnessMaxMin: ours.fairnessMaxMin,
-    redlockFairnessMaxMin: theirs.fairnessMaxMin,
-    grantsPerSecond: ours.grantsPerSecond,
-    redlockGrantsPerSecond: theirs.grantsPerSecond,
-  };
+type Contended = Awaited<ReturnType<typeof measureContention>>;
+
+function contentionFigures(ours: Contended, theirs: Contended): Record<string, number> {
+  const withName = (figures: Contended, toName: (name: string) => string) =>
+    Object.fromEntries(Object.entries(figures).map(([name, value]) => [toName(name), value]));
+  const ofRedlock = (name: string) => `redlock${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  return { ...withName(ours, (name) => name), ...withName(theirs, ofRedlock) };
 }
 
 function renderRates(rates: Readonly<Record<string, ComparedRate>>): string {
