@@ -42,6 +42,8 @@ export interface ControllerDeps {
   readonly logger: Logger;
   /** Ends the wait for Redis at the start; the controller itself ends by `close`. */
   readonly signal: AbortSignal;
+  /** How often the leader looks at orphaned ports; tests do not wait for the default. */
+  readonly portLooksEachMs?: number;
 }
 
 /**
@@ -50,7 +52,7 @@ export interface ControllerDeps {
  */
 export async function startController(
   input: ControllerOptionsInput,
-  { logger, signal }: ControllerDeps,
+  { logger, signal, portLooksEachMs }: ControllerDeps,
 ): Promise<RunningController> {
   const options = parseOptions(input);
   const id = `controller-${randomBytes(4).toString('hex')}`;
@@ -185,6 +187,7 @@ export async function startController(
       nodes: () => store.nodes.list(),
       askListeners: (nodeId, ports) => agentSessions.readListeners(nodeId, ports),
       term: () => runner.status().term,
+      ...(portLooksEachMs === undefined ? {} : { intervalMs: portLooksEachMs }),
     });
     closers.push(() => portReaper.close());
     logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });

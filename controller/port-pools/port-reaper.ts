@@ -23,7 +23,7 @@ export interface PortReaperOptions {
 
 /** Nobody waits for these ports in a hurry: a service that restarts confirms its orphans itself. */
 const defaultIntervalMs = 10_000;
-/** An agent has 5 s to answer; a little more, so that its refusal is heard. */
+/** An agent has 5 s to answer, and so has Redis; a little more, so that a refusal is heard. */
 const answerMs = 6_000;
 /** As ports rest after a release: stale routes do not meet a new service. */
 const restMs = 60_000;
@@ -42,13 +42,16 @@ export function createPortReaper(options: PortReaperOptions): { close(): Promise
   /** Host → since when nobody of it can be asked, by the monotonic clock. A new leader counts anew. */
   const goneSince = new Map<string, number>();
 
+  /** The end of this controller does not wait for a Redis, or an agent, that does not answer. */
+  const answered = <T>(answer: Promise<T>, signal: AbortSignal) => answerWithin(answer, answerMs, clock, signal);
+
   async function look(signal: AbortSignal): Promise<void> {
     const term = options.term();
     if (term === null) return goneSince.clear();
     if (redis.status !== 'ready') return;
-    for (const host of await listPortHosts(redis, prefix)) {
+    for (const host of await answered(listPortHosts(redis, prefix), signal)) {
       if (signal.aborted) return;
-      const { live, orphans } = await listOrphans(coordination, host);
+      const { live, orphans } = await answered(listOrphans(coordination, host), signal);
       if (live > 0 || orphans.length === 0) goneSince.delete(host);
       else await settle(host, orphans, term, signal);
     }
@@ -56,16 +59,16 @@ export function createPortReaper(options: PortReaperOptions): { close(): Promise
 
   async function settle(host: string, orphans: readonly Orphan[], term: number, signal: AbortSignal): Promise<void> {
     const nowMs = clock.monotonicMs();
-    const verdict = judgeHost(host, await nodes(), nowMs - (goneSince.get(host) ?? nowMs));
+    const verdict = judgeHost(host, await answered(nodes(), signal), nowMs - (goneSince.get(host) ?? nowMs));
     if (verdict.kind === 'ask' || verdict.kind === 'wait') goneSince.delete(host);
     else if (!goneSince.has(host)) goneSince.set(host, nowMs);
     if (verdict.kind === 'wait' || verdict.kind === 'gone') return;
-    if (verdict.kind === 'reclaim') return takeBack(host, orphans, term, 'its host is given up');
+    if (verdict.kind === 'reclaim') return takeBack(host, orphans, { term, why: 'its host is given up' }, signal);
     const asked = takeUpTo(orphans, maxAskedPorts);
     const listening = await findListening(verdict.nodeIds, asked.flatMap(portsOf), signal);
     if (listening === null) return;
     const unused = asked.filter((orphan) => !portsOf(orphan).some((port) => listening.has(port)));
-    await takeBack(host, unused, term, 'its host says that nobody listens');
+    await takeBack(host, unused, { term, why: 'its host says that nobody listens' }, signal);
   }
 
   async function findListening(
@@ -76,7 +79,7 @@ export function createPortReaper(options: PortReaperOptions): { close(): Promise
     const listening = new Set<number>();
     for (const nodeId of nodeIds) {
       try {
-        const { listeners } = await answerWithin(askListeners(nodeId, ports), answerMs, clock, signal);
+        const { listeners } = await answered(askListeners(nodeId, ports), signal);
         for (const { port } of listeners) listening.add(port);
       } catch (error) {
         logger.debug('A host does not say who listens; its orphaned ports stay', { nodeId, error });
@@ -86,13 +89,19 @@ export function createPortReaper(options: PortReaperOptions): { close(): Promise
     return listening;
   }
 
-  async function takeBack(host: string, orphans: readonly Orphan[], term: number, why: string): Promise<void> {
+  async function takeBack(
+    host: string,
+    orphans: readonly Orphan[],
+    { term, why }: { readonly term: number; readonly why: string },
+    signal: AbortSignal,
+  ): Promise<void> {
     if (orphans.length === 0) return;
-    if ((await raiseFence.run(redis, [termKey], [term, keepTermMs])) === 0) return;
+    if ((await answered(raiseFence.run(redis, [termKey], [term, keepTermMs]), signal)) === 0) return;
     for (const orphan of orphans) {
       if (options.term() !== term) return;
       const fence = { epochKey: termKey, term };
-      if ((await reclaimOrphan(coordination, orphan, { host, restMs, fence })) !== 'reclaimed') continue;
+      const outcome = await answered(reclaimOrphan(coordination, orphan, { host, restMs, fence }), signal);
+      if (outcome !== 'reclaimed') continue;
       const { id, owner, ports } = orphan;
       logger.info('Took orphaned ports back', { host, id, owner, ports, why, term });
     }
