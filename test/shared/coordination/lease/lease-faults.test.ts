@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { HeldLease } from '../../../../shared/coordination/lease/hold.ts';
-import { createLease, type LeaseOptions, type NotHeld } from '../../../../shared/coordination/lease/lease.ts';
+import {
+  createLease,
+  type Lease,
+  type LeaseOptions,
+  type NotHeld,
+} from '../../../../shared/coordination/lease/lease.ts';
 import { leaseKeys } from '../../../../shared/coordination/lease/lease-keys.ts';
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
 import { connectRedis } from '../../../../shared/redis/connect.ts';
@@ -32,6 +37,16 @@ function assertHeld(t: Lifetime, answer: HeldLease | NotHeld): HeldLease {
   return answer;
 }
 
+/** A replica on a busy machine may be late with its acknowledgement: then it is asked again. */
+async function acquireReplicated(t: Lifetime, lease: Lease): Promise<HeldLease> {
+  const held = await eventually(async () => {
+    const answer = await lease.acquire();
+    return answer.held && answer;
+  });
+  t.after(() => held.release());
+  return held;
+}
+
 const reasonOf = (answer: HeldLease | NotHeld) => (answer.held ? 'acquired' : answer.reason);
 
 async function startReplicated(t: Lifetime) {
@@ -47,9 +62,9 @@ async function startReplicated(t: Lifetime) {
 
 test('a lease that a replica has is held and renewed', async (t) => {
   const { replica, lease } = await startReplicated(t);
-  const held = assertHeld(t, await lease('a', { minReplicas: 1 }).acquire());
+  const held = await acquireReplicated(t, lease('a', { ttlMs: 3000, minReplicas: 1 }));
   assert.match((await replica.client().get(keys.lease)) ?? '', / a$/);
-  const endAt = performance.now() + ttlMs;
+  const endAt = performance.now() + 3000;
   await eventually(() => performance.now() > endAt);
   held.assertHeld();
 });
@@ -64,7 +79,7 @@ test('a lease that too few replicas have is not held, and is given back', async 
 
 test('a holder whose replicas have stopped lets go before the lease can end', async (t) => {
   const { replica, redis, lease } = await startReplicated(t);
-  const held = assertHeld(t, await lease('a', { minReplicas: 1, lockDelayMs: 60_000 }).acquire());
+  const held = await acquireReplicated(t, lease('a', { ttlMs: 3000, minReplicas: 1, lockDelayMs: 60_000 }));
   replica.pause();
   await eventually(() => held.signal.aborted);
   assert.equal(held.lossReason, 'unreachable');
