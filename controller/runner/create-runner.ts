@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { isDroverError } from '../../shared/contracts/drover-error.ts';
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
+import type { Coordination } from '../../shared/coordination/coordination.ts';
 import { type Campaign, campaign } from '../../shared/coordination/election/election.ts';
 import { createWakeUps } from '../../shared/coordination/wake-ups.ts';
 import { electionPrefix } from '../../shared/redis/keys.ts';
@@ -26,6 +27,9 @@ export interface RunnerOptions {
   /** Makes the decision of one term: it holds the term's memory. */
   readonly createReconcile: () => Reconcile;
   readonly ttlMs?: number;
+  /** As of a participant: for a Redis that fails over. Default `data` and none. */
+  readonly guard?: Coordination['guard'];
+  readonly minReplicas?: number;
 }
 
 export interface RunnerStatus {
@@ -147,6 +151,8 @@ export function createRunner(options: RunnerOptions): Runner {
         identity: controllerId,
         clock,
         logger,
+        guard: options.guard ?? 'data',
+        minReplicas: options.minReplicas ?? 0,
         ...(options.ttlMs === undefined ? {} : { ttlMs: options.ttlMs }),
         onElected: lead,
         onLost: (term, reason) => {

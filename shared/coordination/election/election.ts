@@ -231,8 +231,13 @@ export function createElection(coordination: Coordination, name: string, options
 
 function findIssues(name: unknown, ttlMs: number, lockDelayMs: number): ErrorIssue[] {
   const issues: ErrorIssue[] = [];
-  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength)
-    issues.push({ path: 'name', reason: 'is no name', allowed: `1 to ${maxNameLength} characters` });
+  // `x:epoch` would be the counter of `x`.
+  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength || name.endsWith(':epoch'))
+    issues.push({
+      path: 'name',
+      reason: 'is no name',
+      allowed: `1 to ${maxNameLength} characters, no :epoch at the end`,
+    });
   if (!(ttlMs >= minTtlMs && Number.isFinite(ttlMs)))
     issues.push({ path: 'ttlMs', reason: 'is too short', allowed: `at least ${minTtlMs}` });
   if (!(lockDelayMs >= 0 && Number.isFinite(lockDelayMs)))

@@ -26,7 +26,7 @@ export function leaseKeys(name: string, prefix = defaultKeyPrefix): LeaseKeys {
     epoch: `${prefix}:lease:${name}:epoch`,
     boot: `${prefix}:boot`,
     wakeChannel: `${prefix}:lease:${name}:wake`,
-    line: `${prefix}:lease:${name}:line`,
-    seen: `${prefix}:lease:${name}:seen`,
+    line: `${prefix}:lease-line:${name}`,
+    seen: `${prefix}:lease-seen:${name}`,
   };
 }

@@ -291,7 +291,8 @@ test('mistakes are named', async (t) => {
   const coordination = await open('a');
   const invalid = (issues: string[]) => (error: { code: string; issues: { path: string }[] }) =>
     error.code === 'ARGUMENT_INVALID' && error.issues.map(({ path }) => path).join() === issues.join();
-  assert.throws(() => createElection(coordination, ''), invalid(['name']));
+  for (const name of ['', 'x:epoch', 'x'.repeat(257)])
+    assert.throws(() => createElection(coordination, name), invalid(['name']));
   assert.throws(
     () => createElection(coordination, 'x', { ttlMs: 99, lockDelayMs: -1 }),
     invalid(['ttlMs', 'lockDelayMs']),
