@@ -124,20 +124,6 @@ export function createLocks(coordination: Coordination): Locks {
     };
   }
 
-  /** Most often there is one name that nobody has or waits for: one short script, and no line. Null: the long way. */
-  async function takeFree({ only, holder, limitMs, ttlMs, signal }: Wanted): Promise<Grant | null> {
-    if (only === undefined || leaving.aborted || signal?.aborted) return null;
-    const sentAtMs = clock.monotonicMs();
-    try {
-      const running = takeFreeLock.run(redis, [], [prefix, holder, identity, limitMs, only]);
-      const epoch = await answerWithin(running, answerTimeoutMs(ttlMs), clock);
-      // One that is not wanted any more is found, and given back, on the long way.
-      return epoch === null || signal?.aborted ? null : { epoch: Number(epoch), sentAtMs };
-    } catch {
-      return null;
-    }
-  }
-
   function keep({ names, holder, ttlMs, limitMs, only, label: name }: Wanted, { epoch, sentAtMs }: Grant): HeldLock {
     const release = () => releaseLock.run(redis, [], [prefix, guard, holder, '0', ...names]);
     const lock = keepLock(coordination, {
@@ -156,9 +142,24 @@ export function createLocks(coordination: Coordination): Locks {
     return lock;
   }
 
+  /**
+   * Most often there is one name that nobody has or waits for: one short script, and no line. What that did not get, or
+   * had no answer about, goes the long way, which finds again what the short one may have taken.
+   */
+  function take(wanted: Wanted, longWay: () => Promise<HeldLock>): Promise<HeldLock> {
+    const { only, holder, limitMs, ttlMs, signal } = wanted;
+    if (only === undefined || leaving.aborted || signal?.aborted) return longWay();
+    const sentAtMs = clock.monotonicMs();
+    const running = takeFreeLock.run(redis, [], [prefix, holder, identity, limitMs, only]);
+    return answerWithin(running, answerTimeoutMs(ttlMs), clock).then(
+      (epoch) => (epoch === null || signal?.aborted ? longWay() : keep(wanted, { epoch: Number(epoch), sentAtMs })),
+      longWay,
+    );
+  }
+
   async function lock(name: string | readonly string[], options: LockOptions = {}): Promise<HeldLock> {
     const wanted = toWanted(name, options, options.waitMs ?? defaultWaitMs);
-    return keep(wanted, (await takeFree(wanted)) ?? (await line.stand(placeOf(wanted))));
+    return take(wanted, async () => keep(wanted, await line.stand(placeOf(wanted))));
   }
 
   async function share(
@@ -191,7 +192,7 @@ export function createLocks(coordination: Coordination): Locks {
     lock,
     async tryLock(name, options = {}) {
       const wanted = toWanted(name, options, 0);
-      const grant = (await takeFree(wanted)) ?? (await line.tryOnce(placeOf(wanted)));
+      const grant = await line.tryOnce(placeOf(wanted));
       return grant === null ? null : keep(wanted, grant);
     },
     async withLock(name, options, body) {

@@ -75,6 +75,8 @@ if keptMs > 0 then
   end
   local record = { names = names, ms = ms, identity = identity, participant = participant }
   redis.call('SET', waiterKey(holder), cjson.encode(record), 'PX', keptMs)
+  -- Tells the short way to look whether there is a line: no line is older than this.
+  redis.call('SET', prefix .. ':awaiting', '1', 'PX', keptMs)
   for _, name in ipairs(names) do
     redis.call('ZADD', queueKey(name), ticket, holder)
     markAwaited(name)
