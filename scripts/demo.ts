@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './cluster/free-port.ts';
+import { freePort } from '../shared/runtime/free-port.ts';
 import { startLocalCluster } from './cluster/local-cluster.ts';
 import { waitUntil } from './cluster/wait-until.ts';
 import { startMixedLoad } from './load/mixed-load.ts';

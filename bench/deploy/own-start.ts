@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../scripts/cluster/free-port.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 
 /** Finer than what it is compared with is known. */
 const lookMs = 2;

@@ -8,8 +8,8 @@ import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
 import { electionPrefix } from '../../shared/redis/keys.ts';
 import { type PrivateServer, startPrivateServer } from '../../shared/redis/private-server.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { type Child, lastLines, startDrover, stopLeftover } from './child.ts';
-import { freePort } from './free-port.ts';
 import { type PortBlock, reservePortBlock } from './port-block.ts';
 import { Hopeless, waitUntil } from './wait-until.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from '../cluster/free-port.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import type { Scene } from './scene.ts';

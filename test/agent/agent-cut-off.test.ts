@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stopEverything } from '../../agent/stop-everything.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
-import { freePort } from '../support/free-port.ts';
 import { startHealthyWeb, web } from '../support/healthy-web.ts';
 
 test('after a restart nothing is started before a controller has confirmed the plan, and what runs goes on', async (t) => {

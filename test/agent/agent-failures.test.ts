@@ -5,10 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
-import { freePort } from '../support/free-port.ts';
 import { web } from '../support/healthy-web.ts';
 
 test('a worker that crashes at its start fails its instance at once, with its last lines', async (t) => {

@@ -4,10 +4,10 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create } from 'tar';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
-import { freePort } from '../support/free-port.ts';
 import { web } from '../support/healthy-web.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 

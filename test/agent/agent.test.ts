@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
-import { freePort } from '../support/free-port.ts';
 import { startHealthyWeb, web } from '../support/healthy-web.ts';
 
 test('an instance of the plan is started, probed, reported healthy, and goes when the plan lets it go', async (t) => {

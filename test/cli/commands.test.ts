@@ -7,8 +7,8 @@ import { saveCluster } from '../../cli/connection/config-file.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { renderCliReference } from '../../cli/reference.ts';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { type FakeRest, fakeToken, startFakeRest } from '../support/fake-rest.ts';
-import { freePort } from '../support/free-port.ts';
 import { runCliHere } from '../support/run-cli-here.ts';
 import { runCliProcess } from '../support/run-cli-process.ts';
 import {

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePort } from '../../scripts/cluster/free-port.ts';
 import { type LocalCluster, startLocalCluster } from '../../scripts/cluster/local-cluster.ts';
 import { waitUntil } from '../../scripts/cluster/wait-until.ts';
 import { type MixedLoad, startMixedLoad } from '../../scripts/load/mixed-load.ts';
 import { play, type Scene, type Stage } from '../../scripts/story/scene.ts';
 import { askVersions, deploy } from '../../scripts/story/scenes.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 
 /** A local cluster of two controllers and three hosts for one test, ended with it; `before` runs first. */
 export async function openCluster(

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { freePort } from '../../scripts/cluster/free-port.ts';
 import { runDrover } from '../../scripts/cluster/run-drover.ts';
 import { stubbornTree } from '../../scripts/story/stubborn-tree.ts';
 import { holdPort, listenerCode, makeWrongInputs, readState, writeService } from '../../scripts/story/wrong-input.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { assertKept, openStage } from './open-stage.ts';
 
 test('what users and hosts may do wrong is named, and harms nothing', async (t) => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { type AgentProcess, startAgent, workersDirectory } from './agent-process.ts';
 import { eventually } from './eventually.ts';
 import { type FakeCluster, type FakeController, startFakeCluster } from './fake-cluster.ts';
-import { freePort } from './free-port.ts';
 import type { Lifetime } from './lifetime.ts';
 
 /** A service that answers `<pid> <slot>` over HTTP. */

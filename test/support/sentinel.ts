@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-
+import { freePort } from '../../shared/runtime/free-port.ts';
 import { eventually } from './eventually.ts';
-import { freePort } from './free-port.ts';
 import type { Lifetime } from './lifetime.ts';
 import { tempDirectory } from './temp-directory.ts';
 

@@ -8,9 +8,9 @@ import { ArtifactStore, ArtifactUnavailable } from '../../../agent/artifact/arti
 import { unpackArtifact } from '../../../agent/artifact/unpack-artifact.ts';
 import { openDataDirectory } from '../../../agent/data-paths.ts';
 import { join } from '../../../agent/join/join.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import type { FakeCluster } from '../../support/fake-cluster.ts';
 import { startFakeCluster } from '../../support/fake-cluster.ts';
-import { freePort } from '../../support/free-port.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 

@@ -7,9 +7,9 @@ import { loadIdentity } from '../../../agent/join/identity.ts';
 import { join } from '../../../agent/join/join.ts';
 import { runAgent } from '../../../agent/run-agent.ts';
 import { formatJoinToken } from '../../../shared/contracts/join-token.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { startAgent } from '../../support/agent-process.ts';
 import { startFakeCluster } from '../../support/fake-cluster.ts';
-import { freePort } from '../../support/free-port.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
 const facts = {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { answerListeners } from '../../../agent/port/answer-listeners.ts';
 import { readProcessEntry } from '../../../agent/process/process-entry.ts';
-import { freePort } from '../../support/free-port.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 
 const device = fileURLToPath(new URL('../../faults/ports/device.ts', import.meta.url));
 

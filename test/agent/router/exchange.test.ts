@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
-import { freePort } from '../../support/free-port.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
 import { call, endpoint, keepAliveAgent, rawCall, startRouter, startWorker, web } from './router-process.ts';
 

@@ -8,8 +8,8 @@ import { isAlive } from '../../../agent/process/process-identity.ts';
 import { connectRouter } from '../../../agent/router/client.ts';
 import { launchRouter } from '../../../agent/router/launch.ts';
 import type { Acknowledgement } from '../../../agent/router/protocol.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
-import { freePort } from '../../support/free-port.ts';
 import {
   call,
   endRouter,

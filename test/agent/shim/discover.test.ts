@@ -7,8 +7,8 @@ import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
 import { connectShim } from '../../../agent/shim/client.ts';
 import { cleanLeftovers, discoverShims } from '../../../agent/shim/discover.ts';
 import { launchShim } from '../../../agent/shim/launch.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
-import { freePort } from '../../support/free-port.ts';
 import { runShim } from './run-shim.ts';
 
 test('an agent that goes away and comes back finds the same pids, and the newest agent is the one served', async (t) => {

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { isAlive, readProcessIdentity } from '../../../agent/process/process-identity.ts';
 import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
 import { connectShim } from '../../../agent/shim/client.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
-import { freePort } from '../../support/free-port.ts';
 import { runShim } from './run-shim.ts';
 
 test('SIGHUP changes nothing, SIGTERM stops the workers and ends the shim', async (t) => {

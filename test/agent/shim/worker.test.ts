@@ -6,8 +6,8 @@ import { isAlive, type ProcessIdentity, readProcessIdentity } from '../../../age
 import { findProcessTree } from '../../../agent/process/process-tree.ts';
 import { readExitRecords } from '../../../agent/shim/discover.ts';
 import { markersOf } from '../../../agent/shim/worker-environment.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
-import { freePort } from '../../support/free-port.ts';
 import { runShim } from './run-shim.ts';
 
 test('a worker that is to listen is ready when it listens on its port, and not by a stranger there', async (t) => {

@@ -4,8 +4,8 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type Client, createClient } from '../../../sdk/client/create-client.ts';
 import { DroverError } from '../../../shared/contracts/drover-error.ts';
+import { freePort } from '../../../shared/runtime/free-port.ts';
 import { type FakeRest, fakeToken, hangUp, startFakeRest } from '../../support/fake-rest.ts';
-import { freePort } from '../../support/free-port.ts';
 import { sampleNode, sampleService } from '../../support/sample-entities.ts';
 
 function connect(t: TestContext, urls: readonly string[]): Client {

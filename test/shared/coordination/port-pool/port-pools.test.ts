@@ -8,8 +8,8 @@ import { openCoordination } from '../../../../shared/coordination/open-coordinat
 import { listOrphans, reclaimOrphan } from '../../../../shared/coordination/port-pool/confirm-orphans.ts';
 import { portKeys } from '../../../../shared/coordination/port-pool/port-keys.ts';
 import { createPortPools, type PortPoolsOptions } from '../../../../shared/coordination/port-pool/port-pools.ts';
+import { freePort } from '../../../../shared/runtime/free-port.ts';
 import { eventually } from '../../../support/eventually.ts';
-import { freePort } from '../../../support/free-port.ts';
 import type { Lifetime } from '../../../support/lifetime.ts';
 import { startRedis } from '../../../support/redis.ts';
 
