@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type EventEmitter, once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
+import { loadFile } from '../../cli/file/load-file.ts';
 import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
 import { eventually } from '../support/eventually.ts';
@@ -49,6 +51,15 @@ async function post(url: string, body: unknown, headers: Readonly<Record<string,
   const answer = await fetch(url, { method, headers, body: JSON.stringify(body) });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
 }
+
+test('the service file deploys every script of the folder, each behind a port of its own', async () => {
+  const { services } = await loadFile(directory, { directory });
+  const scripts = services.map(({ spec }) => spec.script.replace(/^\.\//, '')).sort();
+  const files = readdirSync(directory).filter((name) => /\.(js|cjs|py)$/.test(name) && !name.startsWith('ecosystem'));
+  assert.deepEqual(scripts, files.sort());
+  const ports = services.flatMap(({ spec }) => spec.routes.map(({ port }) => port));
+  assert.equal(new Set(ports).size, scripts.length);
+});
 
 test('lock.js packs one order at a time, whichever instance is asked', async () => {
   const [a, b] = await runTwo('lock.js', { DATABASE_FILE: join(directory, 'orders.db'), WORK_MS: '20' });
