@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -57,6 +58,18 @@ test('every block of JavaScript in a document can be parsed', () => {
     return problem === null ? [] : [`${where}: ${problem}`];
   });
   assert.deepEqual(wrong, []);
+});
+
+const python = ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'];
+const hasPython = spawnSync('python3', python, { input: '' }).status === 0;
+
+test('every block of Python in a document can be parsed', { skip: hasPython ? false : 'no python3 here' }, () => {
+  const blocks = files.flatMap((file) => readDocument(file).blocks.filter(({ language }) => language === 'python'));
+  assert.ok(blocks.length > 0, 'there are blocks');
+  for (const { lines } of blocks) {
+    const { status, stderr } = spawnSync('python3', python, { input: lines.join('\n') });
+    assert.equal(status, 0, String(stderr));
+  }
 });
 
 test('what a document imports from drover and its entries is exported there', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { globSync, writeFileSync } from 'node:fs';
+import { globSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -16,7 +16,12 @@ const prefix = 'guides';
 /** A program that hangs is ended; none of them takes more than a second. */
 const timeoutMs = 20_000;
 
-/** Those that end by themselves, and need nothing but Redis. */
+/** A server in an example is stopped as soon as it says that it can be. */
+const stopWhenReady = `process.on('newListener', (name) => {
+  if (name === 'SIGINT') setImmediate(() => process.kill(process.pid, 'SIGINT'));
+});`;
+
+/** Those that end, by themselves or on SIGINT, and need nothing but Redis. */
 const examples = globSync('docs/guides/*.md', { cwd: root })
   .sort()
   .flatMap((file) =>
@@ -24,21 +29,30 @@ const examples = globSync('docs/guides/*.md', { cwd: root })
       .blocks.filter(({ language }) => language === 'js')
       .map(({ lines }, index) => ({ name: `${path.basename(file, '.md')}-${index + 1}`, text: lines.join('\n') })),
   )
-  .filter(({ text }) => /\nawait drover\.close\(\);$/.test(text) && !/SIGINT|fetch\(|quorum/.test(text));
+  .filter(
+    ({ text }) => /\nawait drover\.close\(\);$|process\.once\('SIGINT'/.test(text) && !/fetch\(|quorum/.test(text),
+  );
 
-test('the examples of the guides run as they are, and end by themselves without a warning', async (t) => {
+test('the examples of the guides run as they are, and end without a warning', async (t) => {
   const directory = tempDirectory(t);
   const redis = await startRedis(t);
   await seedBoot(redis.client(), prefix);
   provideSdk(directory);
-  assert.ok(examples.length >= 8, 'there are examples');
+  for (const name of ['express', 'fastify', 'socket.io']) {
+    symlinkSync(path.join(root, 'node_modules', name), path.join(directory, 'node_modules', name));
+  }
+  writeFileSync(path.join(directory, 'stop-when-ready.mjs'), stopWhenReady);
+  assert.ok(examples.length >= 20, 'there are examples');
   for (const { name, text } of examples) {
     const file = path.join(directory, `${name}.mjs`);
     writeFileSync(file, text);
-    const { stderr } = await execute(process.execPath, [file], {
+    const { stderr } = await execute(process.execPath, ['--import', './stop-when-ready.mjs', file], {
       cwd: directory,
       timeout: timeoutMs,
-      env: { DROVER_COORDINATION_URL: redis.url, DROVER_COORDINATION_PREFIX: prefix, DROVER_NODE: 'host-1' },
+      env: {
+        ...{ DROVER_COORDINATION_URL: redis.url, DROVER_COORDINATION_PREFIX: prefix, DROVER_NODE: 'host-1' },
+        PORT: '0',
+      },
     });
     // node:sqlite says of itself that it is experimental, depending on the version.
     const said = stderr.split('\n').filter((line) => line !== '' && !/SQLite|--trace-warnings/.test(line));
