@@ -229,10 +229,12 @@ test('an observer sees the end of a leader that told nobody', async (t) => {
   await redis.mset(keys.lease, 'token gone', keys.epoch, '7');
   await redis.pexpire(keys.lease, 400);
   const told: (Leader | null)[] = [];
-  for await (const leader of election.observe()) {
-    told.push(leader);
-    if (told.length === 2) break;
-  }
+  const watched = (async () => {
+    for await (const leader of election.observe()) told.push(leader);
+  })();
+  await eventually(() => told.length === 2);
+  await election.close();
+  await watched;
   assert.deepEqual(told, [{ identity: 'gone', term: 7 }, null]);
 });
 

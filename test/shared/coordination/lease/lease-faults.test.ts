@@ -72,7 +72,7 @@ test('a lease that a replica has is held and renewed', async (t) => {
 test('a lease that too few replicas have is not held, and is given back', async (t) => {
   const { replica, redis, lease } = await startReplicated(t);
   replica.pause();
-  assert.equal(reasonOf(await lease('a', { minReplicas: 1 }).acquire()), 'unreachable');
+  assert.equal(reasonOf(await lease('a', { ttlMs: 3000, minReplicas: 1 }).acquire()), 'unreachable');
   assert.equal(await redis.exists(keys.lease), 0);
   replica.resume();
 });
