@@ -4,6 +4,7 @@ const service = (script, port, more = {}) => ({
   script,
   // Two instances each, wherever there is room.
   instances: 2,
+  exec_mode: 'fork',
   route: { port },
   health: '/',
   // What close() is given to end: runs in progress, a farewell to clients.
