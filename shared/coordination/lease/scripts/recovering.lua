@@ -10,12 +10,12 @@
 local function recoveringMs(bootKey, guard, nowMs, ms)
   local boot = redis.call('GET', bootKey)
   local bootMs = boot and tonumber(string.match(boot, '^%d+'))
-  local run = ''
-  local isSame = true
+  local known = boot and string.match(boot, ' %x+$')
+  local run = known or ''
   if guard == 'failover' then
     run = ' ' .. string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-    isSame = boot and string.sub(boot, -#run) == run
   end
+  local isSame = guard ~= 'failover' or known == run
   -- A boot in the future means that the server's clock went back: wait once more from now, not until that time.
   if not bootMs or bootMs > nowMs or not isSame then
     bootMs = nowMs
