@@ -25,7 +25,7 @@ export function createPortHandlers({ services }: Pick<HandlerDeps, 'services'>):
     listPorts: async ({ query: { host, pool } }) =>
       (await read(host)).flatMap(({ ports }) => ports).filter((port) => pool === undefined || port.pool === pool),
     async declarePools({ params: { host }, body: { participant, pools, ttlMs } }) {
-      await askServices(createPortStore(services, host).declare(participant, pools, ttlMs));
+      await askServices(createPortStore(services, host, ttlMs).declare(participant, pools));
       return (await read(host)).flatMap(({ usage }) => usage);
     },
     async keepPorts({ params: { host }, body: { participant, ttlMs } }) {
@@ -39,12 +39,14 @@ export function createPortHandlers({ services }: Pick<HandlerDeps, 'services'>):
         createPortStore(services, host).allocate({ ...request, counts: count, isSticky }),
       );
       if (taken === null) throw unknownParticipant(host);
+      if (typeof taken === 'number') throw recovering(host, taken);
       return toAllocation(host, taken);
     },
     async replacePorts({ params: { host, id }, body: { token, foreign } }) {
       const taken = { id, token, ports: {}, owner: '', sticky: '' };
       const replaced = await askServices(createPortStore(services, host).replace(taken, foreign));
       if (replaced === null) throw notFound(host, id);
+      if (typeof replaced === 'number') throw recovering(host, replaced);
       return toAllocation(host, replaced);
     },
     async releasePorts({ params: { host, id }, query: { token, quarantineMs } }) {
@@ -64,6 +66,11 @@ function toAllocation(host: string, { id, owner, token, ports }: TakenPorts) {
 function unknownParticipant(host: string): DroverError {
   const message = `The participant is not known on host ${host}, or was silent for too long. Declare its pools, then ask again`;
   return new DroverError('LEASE_LOST', message, { details: { host } });
+}
+
+function recovering(host: string, retryAfterMs: number): DroverError {
+  const message = `Redis took over lately and gives out no ports of host ${host} yet. Ask again in ${retryAfterMs} ms`;
+  return new DroverError('STORE_UNREACHABLE', message, { details: { host, reason: 'recovering', retryAfterMs } });
 }
 
 function notFound(host: string, id: string): DroverError {

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Coordination } from '../coordination.ts';
 import { type AllocationRecord, parseRecord } from './allocation-record.ts';
 import { canBind } from './can-bind.ts';
-import { portKeys } from './port-keys.ts';
+import { guardedBoot, portKeys } from './port-keys.ts';
 import { findOrphans, reclaimAllocation } from './port-scripts.ts';
 import { portsInUse, readListeners } from './read-listeners.ts';
 
@@ -13,6 +13,8 @@ export interface Orphan extends AllocationRecord {
 
 /** One look takes some ms; what is left comes with another one, because each begins somewhere else. */
 const orphansPerLook = 100;
+/** Three heartbeats; short enough that the devices of a dead service are seen to soon. */
+export const defaultOwnerTtlMs = 15_000;
 
 /** Allocations whose participant is dead, and how many participants live. Forgets dead participants that have none. */
 export async function listOrphans(
@@ -33,6 +35,8 @@ export async function listOrphans(
 export interface ReclaimOptions {
   readonly host: string;
   readonly restMs: number;
+  /** After which silence a participant is dead: for so long nothing is reclaimed on a server that took over. Default 15 s. */
+  readonly ownerTtlMs?: number;
   /** Refuses a caller whose term is over; `epochKey` holds the highest term known in this Redis. */
   readonly fence?: { readonly epochKey: string; readonly term: number };
 }
@@ -42,15 +46,22 @@ export interface ReclaimOptions {
  * nothing when it was adopted, or its participant came back, since it was looked at.
  */
 export function reclaimOrphan(
-  coordination: Pick<Coordination, 'redis' | 'prefix'>,
+  coordination: Pick<Coordination, 'redis' | 'prefix' | 'guard'>,
   orphan: Pick<Orphan, 'id' | 'token'>,
-  { host, restMs, fence }: ReclaimOptions,
+  { host, restMs, ownerTtlMs = defaultOwnerTtlMs, fence }: ReclaimOptions,
 ): Promise<'reclaimed' | 'absent' | 'alive' | 'stale'> {
   const keys = portKeys(coordination.prefix, host);
   return reclaimAllocation.run(
     coordination.redis,
-    [keys.allocations, keys.participants, keys.pools, keys.rest, fence?.epochKey ?? ''],
-    [orphan.id, orphan.token, restMs, fence?.term ?? 0],
+    [
+      keys.allocations,
+      keys.participants,
+      keys.pools,
+      keys.rest,
+      fence?.epochKey ?? '',
+      guardedBoot(coordination, keys),
+    ],
+    [orphan.id, orphan.token, restMs, fence?.term ?? 0, ownerTtlMs],
   );
 }
 
@@ -59,7 +70,7 @@ export function reclaimOrphan(
  * exclusive bind. An allocation goes back as a whole: where one of its ports is in use its service still runs. Protocol P5.
  */
 export async function confirmOrphans(
-  coordination: Pick<Coordination, 'redis' | 'prefix'>,
+  coordination: Pick<Coordination, 'redis' | 'prefix' | 'guard'>,
   options: ReclaimOptions & { readonly address: string; readonly isUdp: (pool: string) => boolean },
 ): Promise<Orphan[]> {
   const { orphans } = await listOrphans(coordination, options.host);

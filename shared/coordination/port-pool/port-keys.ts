@@ -1,3 +1,5 @@
+import type { Coordination } from '../coordination.ts';
+
 /** The Redis keys of the ports of one host. */
 export interface PortKeys {
   /** Hash: pool → `from to`. */
@@ -18,6 +20,11 @@ export interface PortKeys {
   readonly term: string;
   /** String, one per Redis: when this data set was first seen empty. */
   readonly boot: string;
+}
+
+/** What scripts take as their boot key: '' where only lost data is guarded against, because then they need not look. */
+export function guardedBoot({ guard }: Pick<Coordination, 'guard'>, { boot }: PortKeys): string {
+  return guard === 'failover' ? boot : '';
 }
 
 export function portKeys(prefix: string, host: string): PortKeys {

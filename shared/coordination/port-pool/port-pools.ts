@@ -7,9 +7,10 @@ import { trustedMs } from '../lease/hold.ts';
 import { formatRecord, type PortsByPool } from './allocation-record.ts';
 import { canBind } from './can-bind.ts';
 import { checkPools, checkRequest } from './check-request.ts';
-import { confirmOrphans } from './confirm-orphans.ts';
+import { confirmOrphans, defaultOwnerTtlMs } from './confirm-orphans.ts';
+import { createPortAllocation, type HeldPorts, type PortAllocation } from './port-allocation.ts';
 import { portKeys } from './port-keys.ts';
-import { restoreAllocation } from './port-scripts.ts';
+import { abandonAllocation, findHeld, restoreAllocation } from './port-scripts.ts';
 import { createPortStore, type TakenPorts } from './port-store.ts';
 import { type PoolUsage, type PortView, readPorts } from './read-ports.ts';
 
@@ -20,7 +21,7 @@ export interface PortPoolsOptions {
   readonly pools: Readonly<Record<string, { readonly from: number; readonly to: number; readonly udp?: boolean }>>;
   /** For how long a port rests after its release, so that stale routes do not meet a new service. Default 60 s. */
   readonly quarantineMs?: number;
-  /** Without a word for so long a participant is dead, and its ports are orphans. Default 15 s. */
+  /** Without a word for so long a participant is dead, and its ports are orphans. Default 15 s; the same for all of a host. */
   readonly ownerTtlMs?: number;
   /** Where the services listen: `0.0.0.0` (default), `::`, or one address. */
   readonly bindAddress?: string;
@@ -36,21 +37,6 @@ export interface AllocateOptions {
   /** The owner gets the ports that it had last, where nobody else had them since. */
   readonly sticky?: boolean;
   readonly signal?: AbortSignal;
-}
-
-export interface PortAllocation {
-  readonly id: string;
-  readonly host: string;
-  readonly owner: string | null;
-  readonly ports: PortsByPool;
-  /** Grows each time that the allocation changes hands. */
-  readonly token: number;
-  /** Aborts when the ports are no longer ours: released, adopted or reclaimed. A Redis that is away does not abort it. */
-  readonly signal: AbortSignal;
-  /** Call before listening: also sees that this process was silent for too long. @throws DroverError LEASE_LOST */
-  assertHeld(): void;
-  /** Stop listening first. Never throws; without an answer it is tried again with each heartbeat. */
-  release(): Promise<void>;
 }
 
 export interface PortPools {
@@ -72,9 +58,13 @@ export interface PortPools {
   close(): Promise<void>;
 }
 
+export type { PortAllocation };
+
 /** A Redis that has not answered by then is away: the caller decides. */
 const giveUpMs = 5_000;
 const retryPauseMs = 50;
+/** Replicas on the same network acknowledge in milliseconds; the connection waits meanwhile. */
+const maxReplicaMs = 1_000;
 /** So many strangers in one allocation mean that the range belongs to somebody else. */
 const maxReplacements = 100;
 
@@ -84,27 +74,21 @@ const maxReplacements = 100;
  * @throws DroverError POOL_CONFLICT, ARGUMENT_INVALID, STORE_UNREACHABLE
  */
 export async function createPortPools(coordination: Coordination, options: PortPoolsOptions): Promise<PortPools> {
-  const { host, pools, quarantineMs = 60_000, ownerTtlMs = 15_000, bindAddress = '0.0.0.0' } = options;
+  const { host, pools, quarantineMs = 60_000, ownerTtlMs = defaultOwnerTtlMs, bindAddress = '0.0.0.0' } = options;
   const { checksBind = true } = options;
   checkPools({ host, pools: pools as Record<string, { from: number; to: number }>, quarantineMs, ownerTtlMs });
-  const { redis, prefix, identity, clock, logger } = coordination;
+  const { redis, prefix, identity, clock, logger, minReplicas } = coordination;
   const participant = randomUUID();
-  const store = createPortStore(coordination, host);
+  const store = createPortStore(coordination, host, ownerTtlMs);
   const keys = portKeys(prefix, host);
   const left = childAbort(coordination.signal);
-  const held = new Map<string, Held>();
+  const held = new Map<string, HeldPorts>();
   const pending = new Map<string, Promise<PortAllocation>>();
   /** Id → token, or null where the reply with it was lost: to be given back when Redis answers again. */
   const toRelease = new Map<string, number | null>();
   let trustedUntilMs = 0;
   let mustLook = false;
-
-  interface Held {
-    readonly taken: TakenPorts;
-    readonly takenAt: number;
-    readonly allocation: PortAllocation;
-    lose(reason: string): void;
-  }
+  let adopting = 0;
 
   const isUdp = (pool: string) => pools[pool]?.udp === true;
   const onReady = () => {
@@ -144,58 +128,52 @@ export async function createPortPools(coordination: Coordination, options: PortP
     }, signal);
   }
 
+  /** Waits while a server that took over gives nothing out, or while the participant that has it lives. */
+  async function whenGiven(act: () => Promise<TakenPorts | number>, signal?: AbortSignal): Promise<TakenPorts> {
+    for (;;) {
+      const answer = await act();
+      if (typeof answer !== 'number') return answer;
+      await clock.sleep(Math.min(answer + 1, ownerTtlMs), signal ?? left.signal);
+    }
+  }
+
+  /** What too few replicas have, a failover could give to somebody else. @throws DroverError STORE_UNREACHABLE */
+  async function requireReplicas(): Promise<void> {
+    if (minReplicas === 0) return;
+    const replicas = await redis.wait(minReplicas, Math.min(maxReplicaMs, Math.ceil(ownerTtlMs / 6))).catch(() => 0);
+    if (replicas >= minReplicas) return;
+    const message = `Only ${replicas} of ${minReplicas} replicas know of the ports of host ${host}. Try again.`;
+    const details = { host, reason: 'replicas', replicas, minReplicas };
+    throw new DroverError('STORE_UNREACHABLE', message, { details });
+  }
+
   async function declare(onlyRepeated: boolean): Promise<void> {
     const sentAtMs = clock.monotonicMs();
-    await store.declare(participant, pools, ownerTtlMs, onlyRepeated);
+    await store.declare(participant, pools, onlyRepeated);
     trustedUntilMs = sentAtMs + trustedMs(ownerTtlMs);
     mustLook = true;
   }
 
   function keepHeld(taken: TakenPorts): PortAllocation {
-    let reason: string | undefined;
-    // Made when it is asked for: most allocations are short, and errors and signals cost more than the scripts.
-    let lost: AbortController | undefined;
-    const abort = () => {
-      const message = `The ports of allocation ${taken.id} on ${host} are no longer held: ${reason}. Stop listening.`;
-      lost?.abort(new DroverError('LEASE_LOST', message, { details: { host, id: taken.id, reason } }));
-    };
-    const lose = (why: string) => {
-      if (!held.delete(taken.id)) return;
-      reason = why;
-      if (lost !== undefined) abort();
-    };
-    const allocation: PortAllocation = {
-      id: taken.id,
-      host,
-      owner: taken.owner === '' ? null : taken.owner,
-      ports: taken.ports,
-      token: taken.token,
-      get signal() {
-        if (lost === undefined) {
-          lost = new AbortController();
-          if (reason !== undefined) abort();
-        }
-        return lost.signal;
-      },
-      assertHeld() {
-        if (reason !== undefined) this.signal.throwIfAborted();
-        if (clock.monotonicMs() < trustedUntilMs) return;
-        const message = `Nothing was heard of the ports of host ${host} for too long. Try again, or allocate anew.`;
-        throw new DroverError('LEASE_LOST', message, { details: { host, id: taken.id, reason: 'expired' } });
-      },
-      async release() {
-        if (held.get(taken.id)?.allocation !== allocation) return;
+    const { allocation, end } = createPortAllocation({
+      ...{ host, taken },
+      isTrusted: () => clock.monotonicMs() < trustedUntilMs,
+      async release(itself) {
+        if (held.get(taken.id)?.allocation !== itself) return;
         lose('closed');
         await giveBack(taken.id, taken.token);
       },
+    });
+    const lose = (why: string) => {
+      if (held.delete(taken.id)) end(why);
     };
     held.set(taken.id, { taken, takenAt: clock.nowMs(), allocation, lose });
     return allocation;
   }
 
-  async function giveBack(id: string, token: number | null): Promise<void> {
+  async function giveBack(id: string, token: number | null, restMs = quarantineMs): Promise<void> {
     try {
-      await store.release({ id, token, participant, restMs: quarantineMs });
+      await store.release({ id, token, participant, restMs });
       toRelease.delete(id);
     } catch (error) {
       // A caller that has asked again by now wants them.
@@ -221,22 +199,26 @@ export async function createPortPools(coordination: Coordination, options: PortP
     const request = { participant, identity, requestId, counts, owner, isSticky: sticky && owner !== '' };
     toRelease.delete(requestId);
     try {
-      let taken = await asParticipant(() => store.allocate(request), signal);
+      let taken = await whenGiven(() => asParticipant(() => store.allocate(request), signal), signal);
       for (let round = 0; checksBind; round++) {
         const foreign = await findForeign(taken.ports);
         if (foreign === null) break;
         if (round >= maxReplacements) throw new Error(`${maxReplacements} ports in a row were taken by others`);
         const current = taken;
-        const next = await persist(() => store.replace(current, foreign), signal);
-        if (next === null) throw new DroverError('LEASE_LOST', `Allocation ${requestId} was lost while it was made`);
-        taken = next;
+        taken = await whenGiven(async () => {
+          const next = await persist(() => store.replace(current, foreign), signal);
+          if (next !== null) return next;
+          throw new DroverError('LEASE_LOST', `Allocation ${requestId} was lost while it was made`);
+        }, signal);
       }
+      await requireReplicas();
       signal?.throwIfAborted();
       return keepHeld(taken);
     } catch (error) {
       // Some of these have taken nothing; where it is not known, releasing is harmless.
       const tookNothing = isDroverError(error) && error.code !== 'STORE_UNREACHABLE' && error.code !== 'LEASE_LOST';
-      if (!tookNothing) void giveBack(requestId, null);
+      // Nobody was told of these ports, so none of them has to rest.
+      if (!tookNothing) void giveBack(requestId, null, 0);
       throw error;
     }
   }
@@ -254,22 +236,37 @@ export async function createPortPools(coordination: Coordination, options: PortP
         if (answer === 'restored' && !held.has(id)) toRelease.set(id, token);
         if (answer === 'lost') lose('taken');
       }
+      await abandonUnknown();
     } catch (error) {
       mustLook = true;
       throw error;
     }
   }
 
+  /** Allocations that are ours for Redis alone: an adoption without a reply, or a release that a failover has undone. */
+  async function abandonUnknown(): Promise<void> {
+    const own = await findHeld.run(redis, [keys.allocations], [participant]);
+    for (let at = 0; at + 1 < own.length; at += 2) {
+      const [id, token] = [own[at]!, own[at + 1]!];
+      if (held.has(id) || pending.has(id) || toRelease.has(id)) continue;
+      if (adopting > 0) mustLook = true;
+      else await abandonAllocation.run(redis, [keys.allocations, keys.participants], [id, token, participant]);
+    }
+  }
+
   async function beat(): Promise<void> {
     const sentAtMs = clock.monotonicMs();
     const { state, dead } = await store.keep(participant, ownerTtlMs);
+    await requireReplicas();
     if (state === 'gone') await declare(true);
     else if (state === 'kept') trustedUntilMs = sentAtMs + trustedMs(ownerTtlMs);
     if (mustLook || state !== 'kept') await lookAtHeld();
     trustedUntilMs = sentAtMs + trustedMs(ownerTtlMs);
     for (const [id, token] of [...toRelease]) await giveBack(id, token);
     if (dead === 0) return;
-    const reclaimed = await confirmOrphans(coordination, { host, restMs: quarantineMs, address: bindAddress, isUdp });
+    const reclaimed = await confirmOrphans(coordination, {
+      ...{ host, restMs: quarantineMs, ownerTtlMs, address: bindAddress, isUdp },
+    });
     for (const { id, owner, ports } of reclaimed)
       logger.info('Reclaimed ports without a listener', { host, id, owner, ports });
   }
@@ -311,10 +308,18 @@ export async function createPortPools(coordination: Coordination, options: PortP
       return taking;
     },
     async adopt(which, { signal } = {}) {
-      for (;;) {
-        const answer = await asParticipant(() => store.adopt(which, participant, identity), signal);
-        if (typeof answer !== 'number') return held.get(answer.id)?.allocation ?? keepHeld(answer);
-        await clock.sleep(Math.min(answer + 1, ownerTtlMs), signal ?? left.signal);
+      adopting++;
+      try {
+        const ask = () => asParticipant(() => store.adopt(which, participant, identity), signal);
+        const taken = await whenGiven(ask, signal);
+        await requireReplicas();
+        return held.get(taken.id)?.allocation ?? keepHeld(taken);
+      } catch (error) {
+        // It may be ours without anybody knowing.
+        mustLook = true;
+        throw error;
+      } finally {
+        adopting--;
       }
     },
     async usage() {

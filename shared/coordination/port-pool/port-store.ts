@@ -1,7 +1,8 @@
 import { DroverError } from '../../contracts/drover-error.ts';
 import type { Coordination } from '../coordination.ts';
 import { type PortsByPool, parsePorts } from './allocation-record.ts';
-import { portKeys } from './port-keys.ts';
+import { defaultOwnerTtlMs } from './confirm-orphans.ts';
+import { guardedBoot, portKeys } from './port-keys.ts';
 import {
   adoptAllocation,
   allocatePorts,
@@ -44,8 +45,13 @@ const longestRestMs = 3_600_000;
  * The ports of one host as Redis has them: one script a transition, no timers. All may be repeated after a reply was lost.
  * Rejects with the client's error when Redis does not answer.
  */
-export function createPortStore({ redis, prefix }: Pick<Coordination, 'redis' | 'prefix'>, host: string) {
+export function createPortStore(
+  { redis, prefix, guard }: Pick<Coordination, 'redis' | 'prefix' | 'guard'>,
+  host: string,
+  ownerTtlMs = defaultOwnerTtlMs,
+) {
   const keys = portKeys(prefix, host);
+  const boot = guardedBoot({ guard }, keys);
 
   async function explainExhausted(pool: string): Promise<DroverError> {
     const { usage } = await readPorts(redis, prefix, host);
@@ -66,12 +72,12 @@ export function createPortStore({ redis, prefix }: Pick<Coordination, 'redis' | 
      * other participant lives. With `onlyRepeated` a range is never narrowed.
      * @throws DroverError POOL_CONFLICT
      */
-    async declare(participant: string, pools: PoolRanges, ttlMs: number, onlyRepeated = false): Promise<void> {
+    async declare(participant: string, pools: PoolRanges, onlyRepeated = false): Promise<void> {
       const ranges = Object.entries(pools).flatMap(([pool, { from, to }]) => [pool, from, to]);
       const reply = await declarePools.run(
         redis,
         [keys.pools, keys.participants, keys.rest, keys.hosts, keys.boot],
-        [host, participant, ttlMs, onlyRepeated ? '1' : '0', ...ranges],
+        [host, participant, ownerTtlMs, onlyRepeated ? '1' : '0', guard, ...ranges],
       );
       if (reply[0] === 'overlap') {
         const message = `Pools ${reply[1]} and ${reply[2]} of host ${host} overlap. Give each port to one pool.`;
@@ -86,28 +92,31 @@ export function createPortStore({ redis, prefix }: Pick<Coordination, 'redis' | 
 
     /** Says that the participant lives for another `ttlMs`; 0: it leaves, and what it has not released is orphaned. */
     async keep(participant: string, ttlMs: number): Promise<{ state: 'kept' | 'late' | 'gone'; dead: number }> {
-      const [state, dead] = await keepParticipant.run(redis, [keys.participants], [participant, ttlMs]);
+      const [state, dead] = await keepParticipant.run(redis, [keys.participants, boot], [participant, ttlMs]);
       return { state, dead };
     },
 
     /**
-     * Takes ports of all pools that `counts` names, or of none. Null: the participant is unknown or late, declare again.
+     * Takes ports of all pools that `counts` names, or of none. Null: the participant is unknown or late, declare again. A number:
+     * the server took over, or restarted, and gives nothing out for so many ms.
      * @throws DroverError POOL_NOT_FOUND, PORTS_EXHAUSTED; ARGUMENT_INVALID when another participant has the request id
      */
-    async allocate(request: AllocateRequest): Promise<TakenPorts | null> {
+    async allocate(request: AllocateRequest): Promise<TakenPorts | number | null> {
       const { participant, identity, requestId, counts, owner, isSticky } = request;
       const sticky = isSticky ? keys.sticky + owner : '';
       const args = Object.entries(counts).flat();
       const reply = await allocatePorts.run(
         redis,
-        [keys.allocations, keys.participants, keys.rest, keys.pools, sticky],
-        [requestId, participant, identity, owner, longestRestMs, ...args],
+        [keys.allocations, keys.participants, keys.rest, keys.pools, sticky, boot],
+        [requestId, participant, identity, owner, longestRestMs, ownerTtlMs, ...args],
       );
       switch (reply[0]) {
         case 'allocated':
           return { id: requestId, token: Number(reply[1]), ports: parsePorts(reply[2]), owner, sticky };
         case 'gone':
           return null;
+        case 'recovering':
+          return reply[1];
         case 'unknown':
           throw new DroverError('POOL_NOT_FOUND', `Host ${host} has no port pool ${reply[1]}. Declare it first.`, {
             details: { host, pool: reply[1] },
@@ -122,16 +131,18 @@ export function createPortStore({ redis, prefix }: Pick<Coordination, 'redis' | 
     },
 
     /**
-     * Marks ports of an allocation as a stranger's for `foreignMs`, and takes others for them. Null: it is not held so.
+     * Marks ports of an allocation as a stranger's for `foreignMs`, and takes others for them. Null: it is not held so. A
+     * number: as with `allocate`.
      * @throws DroverError PORTS_EXHAUSTED; the whole allocation was undone
      */
-    async replace(taken: TakenPorts, foreign: PortsByPool): Promise<TakenPorts | null> {
+    async replace(taken: TakenPorts, foreign: PortsByPool): Promise<TakenPorts | number | null> {
       const args = Object.entries(foreign).flatMap(([pool, ports]) => ports.flatMap((port) => [pool, port]));
       const reply = await replaceForeign.run(
         redis,
-        [keys.allocations, keys.pools, keys.rest, keys.foreign],
-        [taken.id, taken.token, foreignMs, ...args],
+        [keys.allocations, keys.pools, keys.rest, keys.foreign, boot],
+        [taken.id, taken.token, foreignMs, ownerTtlMs, ...args],
       );
+      if (reply[0] === 'recovering') return reply[1];
       if (reply[0] === 'lost') return null;
       if (reply[0] === 'exhausted') throw await explainExhausted(reply[1]);
       return { ...taken, ports: parsePorts(reply[2]) };
@@ -165,8 +176,8 @@ export function createPortStore({ redis, prefix }: Pick<Coordination, 'redis' | 
       const owner = 'owner' in which ? which.owner : '';
       const reply = await adoptAllocation.run(
         redis,
-        [keys.allocations, keys.participants],
-        [id, owner, participant, identity],
+        [keys.allocations, keys.participants, boot],
+        [id, owner, participant, identity, ownerTtlMs],
       );
       if (reply[0] === 'gone') return null;
       if (reply[0] === 'held') return reply[1];

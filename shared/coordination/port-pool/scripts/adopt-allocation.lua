@@ -1,16 +1,19 @@
 -- Takes over an allocation whose participant is dead, with a higher token.
 --
 -- Input:
---   KEYS[1] allocations   KEYS[2] participants
+--   KEYS[1] allocations   KEYS[2] participants   KEYS[3] boot, or '' where the guard is 'data'
 --   ARGV[1] id, or ''   ARGV[2] owner, looked for where no id is given   ARGV[3] participant   ARGV[4] identity
+--   ARGV[5] ttl of a participant in ms
 -- Output:
 --   {'adopted', id, token, ports, owner, sticky key}   since now, or since an earlier try
---   {'held', ms}    its participant lives, for that long at most if it says nothing
+--   {'held', ms}    its participant lives, for that long at most if it says nothing; or the server is
+--                   another, and does not know for so long whether it lives
 --   {'gone'}        the one that asks is unknown or late
 --   {'absent'}      there is none
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
+--@include "boot-guard.lua"
 local allocations, participants = KEYS[1], KEYS[2]
 local id, owner, participant = ARGV[1], ARGV[2], ARGV[3]
 
@@ -38,6 +41,12 @@ if record.participant ~= participant then
   local untilMs = tonumber(redis.call('ZSCORE', participants, record.participant) or '0')
   if untilMs > nowMs then
     return { 'held', untilMs - nowMs }
+  end
+  if KEYS[3] ~= '' then
+    local waitMs = recoveringMs(KEYS[3], 'failover', nowMs, tonumber(ARGV[5]))
+    if waitMs > 0 then
+      return { 'held', waitMs }
+    end
   end
   record.token = string.format('%.0f', math.max(tonumber(record.token) + 1, nowMicros))
   record.participant = participant

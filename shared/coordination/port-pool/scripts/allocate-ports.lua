@@ -2,19 +2,22 @@
 --
 -- Input:
 --   KEYS[1] allocations   KEYS[2] participants   KEYS[3] rest, to be followed by a pool   KEYS[4] pools
---   KEYS[5] what the owner had last, or ''
+--   KEYS[5] what the owner had last, or ''   KEYS[6] boot, or '' where the guard is 'data'
 --   ARGV[1] id, the same again when an earlier try had no answer   ARGV[2] participant   ARGV[3] identity   ARGV[4] owner
 --   ARGV[5] longest rest in ms: a port that rests longer is one of a clock that went back
---   ARGV[6…] pool and count of each pool
+--   ARGV[6] ttl of a participant in ms
+--   ARGV[7…] pool and count of each pool
 -- Output:
 --   {'allocated', token, ports}   since now or since an earlier try; ports as `adb=5555,5556;webrtc=8080`
 --   {'held'}                      another participant has this id
 --   {'gone'}                      the participant is unknown or late: nothing may be given to it
+--   {'recovering', ms}            the server is another: it may not know yet what others have
 --   {'unknown', pool}             the host has no such pool
 --   {'exhausted', pool, ms}       nothing was taken; the next port of it is reusable after `ms`, -1 if none rests
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
+--@include "boot-guard.lua"
 local allocations, participants, rest, pools, sticky = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, participant = ARGV[1], ARGV[2]
 
@@ -29,6 +32,13 @@ end
 local untilMs = tonumber(redis.call('ZSCORE', participants, participant) or '')
 if not untilMs or untilMs <= nowMs then
   return { 'gone' }
+end
+
+if KEYS[6] ~= '' then
+  local waitMs = recoveringMs(KEYS[6], 'failover', nowMs, tonumber(ARGV[6]))
+  if waitMs > 0 then
+    return { 'recovering', waitMs }
+  end
 end
 
 -- Of the last time: ports that nobody else had since. Those that still rest have the score that its own release gave them.
@@ -52,7 +62,7 @@ local function giveBack()
 end
 
 local packed = {}
-for i = 6, #ARGV, 2 do
+for i = 7, #ARGV, 2 do
   local pool, count = ARGV[i], tonumber(ARGV[i + 1])
   local key = rest .. pool
   local ports = {}

@@ -4,13 +4,15 @@
 --   KEYS[1] pools   KEYS[2] participants   KEYS[3] rest, to be followed by a pool   KEYS[4] hosts   KEYS[5] boot
 --   ARGV[1] host   ARGV[2] participant   ARGV[3] ttl of a participant in ms
 --   ARGV[4] '1': never narrow a range, because the declaration is only repeated
---   ARGV[5…] pool, from, to of each pool
+--   ARGV[5] guard: 'data' or 'failover'
+--   ARGV[6…] pool, from, to of each pool
 -- Output:
 --   {'declared'}
 --   {'overlap', pool, other pool}              two pools of the host would share ports
 --   {'other-range', pool, from, to}            another live participant declared it so
 -- Events: none
 --@include "server-time.lua"
+--@include "boot-guard.lua"
 local pools, participants, rest = KEYS[1], KEYS[2], KEYS[3]
 local host, participant, ttlMs, onlyRepeated = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 
@@ -28,7 +30,7 @@ if mine and mine > nowMs then
 end
 
 local wanted = {}
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local pool, from, to = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local range = ranges[pool]
   local grows = not range or (from <= range[1] and to >= range[2])
@@ -54,15 +56,8 @@ for pool, range in pairs(wanted) do
 end
 
 -- Where the data is new, live participants may hold ports that are not recorded: they have one ttl to say so.
-local bootMs = tonumber(redis.call('GET', KEYS[5]) or '')
-if not bootMs or bootMs > nowMs then
-  bootMs = nowMs
-  redis.call('SET', KEYS[5], string.format('%.0f', bootMs))
-end
-local reusableFromMs = 0
-if nowMs - bootMs < ttlMs then
-  reusableFromMs = bootMs + ttlMs
-end
+local waitMs = recoveringMs(KEYS[5], ARGV[5], nowMs, ttlMs)
+local reusableFromMs = waitMs > 0 and nowMs + waitMs or 0
 
 for pool, range in pairs(wanted) do
   local from, to, earlier = range[1], range[2], range[3]

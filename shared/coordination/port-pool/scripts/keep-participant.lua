@@ -1,7 +1,7 @@
 -- Says that a participant lives: all its ports stay its own.
 --
 -- Input:
---   KEYS[1] participants
+--   KEYS[1] participants   KEYS[2] boot, or '' where the guard is 'data': a server that took over is seen early
 --   ARGV[1] participant   ARGV[2] ttl in ms; 0 when it leaves: its ports become orphans now
 -- Output:
 --   {'kept', dead}    `dead` participants of the host may have left ports
@@ -9,7 +9,11 @@
 --   {'gone', dead}    nothing is known of it: declare the pools again
 -- Events: none
 --@include "server-time.lua"
+--@include "boot-guard.lua"
 local participants, participant, ttlMs = KEYS[1], ARGV[1], tonumber(ARGV[2])
+if KEYS[2] ~= '' then
+  recoveringMs(KEYS[2], 'failover', nowMs, ttlMs)
+end
 local untilMs = tonumber(redis.call('ZSCORE', participants, participant) or '')
 local state = 'gone'
 if untilMs then

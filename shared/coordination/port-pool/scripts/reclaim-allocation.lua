@@ -2,13 +2,16 @@
 --
 -- Input:
 --   KEYS[1] allocations   KEYS[2] participants   KEYS[3] pools   KEYS[4] rest, to be followed by a pool
---   KEYS[5] epoch of the lease that the caller acts under, or ''
+--   KEYS[5] highest term known, or '' where the caller has none   KEYS[6] boot, or '' where the guard is 'data'
 --   ARGV[1] id   ARGV[2] token that was looked at   ARGV[3] rest in ms   ARGV[4] term of the caller
--- Output: 'reclaimed', 'absent', 'alive' (adopted, or its participant came back) or 'stale' (another term began)
+--   ARGV[5] ttl of a participant in ms
+-- Output: 'reclaimed', 'absent', 'alive' (adopted, its participant came back, or the server is another and does
+--   not know yet) or 'stale' (another term began)
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "put-back.lua"
+--@include "boot-guard.lua"
 if KEYS[5] ~= '' and tonumber(redis.call('GET', KEYS[5]) or '0') ~= tonumber(ARGV[4]) then
   return 'stale'
 end
@@ -19,6 +22,9 @@ end
 local record = readRecord(found)
 local untilMs = tonumber(redis.call('ZSCORE', KEYS[2], record.participant) or '0')
 if record.token ~= ARGV[2] or untilMs > nowMs then
+  return 'alive'
+end
+if KEYS[6] ~= '' and recoveringMs(KEYS[6], 'failover', nowMs, tonumber(ARGV[5])) > 0 then
   return 'alive'
 end
 redis.call('HDEL', KEYS[1], ARGV[1])

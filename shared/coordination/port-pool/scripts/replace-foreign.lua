@@ -2,26 +2,36 @@
 --
 -- Input:
 --   KEYS[1] allocations   KEYS[2] pools   KEYS[3] rest, to be followed by a pool   KEYS[4] foreign, likewise
+--   KEYS[5] boot, or '' where the guard is 'data'
 --   ARGV[1] id   ARGV[2] token   ARGV[3] for how long a foreign port is left alone, in ms
---   ARGV[4…] pool and port of each foreign one
+--   ARGV[4] ttl of a participant in ms
+--   ARGV[5…] pool and port of each foreign one
 -- Output:
 --   {'allocated', token, ports}
+--   {'recovering', ms}        the server is another: it may not know yet what others have
 --   {'lost'}                  no such allocation with this token
 --   {'exhausted', pool, -1}   it was undone
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "put-back.lua"
+--@include "boot-guard.lua"
 local allocations, pools, rest, foreign = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local found = redis.call('HGET', allocations, ARGV[1])
 local record = found and readRecord(found)
 if not record or record.token ~= ARGV[2] then
   return { 'lost' }
 end
+if KEYS[5] ~= '' then
+  local waitMs = recoveringMs(KEYS[5], 'failover', nowMs, tonumber(ARGV[4]))
+  if waitMs > 0 then
+    return { 'recovering', waitMs }
+  end
+end
 local untilMs = nowMs + tonumber(ARGV[3])
 
 local bad = {}
-for i = 4, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   bad[ARGV[i] .. ' ' .. ARGV[i + 1]] = true
 end
 local good, packed, short = {}, {}, nil

@@ -10,6 +10,15 @@ local allocations, rest = KEYS[1], KEYS[2]
 local found = redis.call('HGET', allocations, ARGV[1])
 if found then
   local record = readRecord(found)
+  local mine = readRecord(ARGV[4])
+  if record.ports ~= mine.ports then
+    return 'lost'
+  end
+  -- A lower token is of before an adoption that this server has lost: nobody else can have the allocation since.
+  if tonumber(record.token) < tonumber(ARGV[2]) then
+    redis.call('HSET', allocations, ARGV[1], ARGV[4])
+    return 'restored'
+  end
   return record.token == ARGV[2] and record.participant == ARGV[3] and 'held' or 'lost'
 end
 local isFree = true

@@ -45,13 +45,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 test('after every command each port is in one state, held by one, and the counts make up the range', async (t) => {
   const redis = (await startRedis(t)).client();
   await redis.set(`${prefix}:boot`, '0');
+  const model = { redis, prefix, guard: 'data' } as const;
   const property = fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
     const host = randomUUID();
-    const store = createPortStore({ redis, prefix }, host);
+    const store = createPortStore(model, host, ttlMs);
     const keys = portKeys(prefix, host);
     const held = new Map<string, { taken: TakenPorts; who: number }>();
     const dead = new Set<number>();
-    for (const name of [0, 1, 2]) await store.declare(`p${name}`, ranges, ttlMs);
+    for (const name of [0, 1, 2]) await store.declare(`p${name}`, ranges);
 
     for (const step of commands) {
       const chosen = 'pick' in step ? [...held.values()][step.pick % Math.max(1, held.size)] : undefined;
@@ -66,7 +67,8 @@ test('after every command each port is in one state, held by one, and the counts
             assert.equal(error.code, 'PORTS_EXHAUSTED');
           });
           assert.equal(taken === null, dead.has(step.who));
-          if (taken) {
+          assert.notEqual(typeof taken, 'number');
+          if (taken && typeof taken !== 'number') {
             for (const [pool, count] of Object.entries(counts)) assert.equal(taken.ports[pool]?.length, count);
             held.set(id, { taken, who: step.who });
           }
@@ -83,6 +85,7 @@ test('after every command each port is in one state, held by one, and the counts
             counts: { a: 1 },
           };
           const again = await store.allocate({ ...request, requestId: id });
+          assert.ok(typeof again === 'object');
           assert.deepEqual([again?.ports, again?.token], [ports, token]);
           break;
         }
@@ -108,7 +111,7 @@ test('after every command each port is in one state, held by one, and the counts
           const foreign = { [pool]: [ports[0]!] };
           try {
             const taken = await store.replace(chosen.taken, foreign);
-            assert.ok(taken !== null && !taken.ports[pool]!.includes(ports[0]!));
+            assert.ok(taken !== null && typeof taken !== 'number' && !taken.ports[pool]!.includes(ports[0]!));
             held.set(taken.id, { taken, who: chosen.who });
           } catch (error) {
             assert.equal((error as { code: string }).code, 'PORTS_EXHAUSTED');
@@ -131,17 +134,17 @@ test('after every command each port is in one state, held by one, and the counts
           await redis.zadd(keys.participants, 1, participant);
           break;
         case 'wake':
-          await store.declare(participant, ranges, ttlMs, true);
+          await store.declare(participant, ranges, true);
           dead.delete(step.who);
           break;
         case 'reclaim':
-          for (const orphan of (await listOrphans({ redis, prefix }, host)).orphans) {
+          for (const orphan of (await listOrphans(model, host)).orphans) {
             assert.ok(dead.has(held.get(orphan.id)!.who));
-            assert.equal(await reclaimOrphan({ redis, prefix }, orphan, { host, restMs: 0 }), 'reclaimed');
+            assert.equal(await reclaimOrphan(model, orphan, { host, restMs: 0 }), 'reclaimed');
             held.delete(orphan.id);
           }
           for (const { taken } of held.values()) {
-            assert.equal(await reclaimOrphan({ redis, prefix }, taken, { host, restMs: 0 }), 'alive');
+            assert.equal(await reclaimOrphan(model, taken, { host, restMs: 0 }), 'alive');
           }
       }
       await checkInvariant(host, held, dead);
