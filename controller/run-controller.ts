@@ -10,6 +10,7 @@ import { seedBoot } from '../shared/coordination/lease/seed-boot.ts';
 import { openCoordination } from '../shared/coordination/open-coordination.ts';
 import { connectRedis, type RedisConnection } from '../shared/redis/connect.ts';
 import { electionPrefix } from '../shared/redis/keys.ts';
+import { parseRedisUrl } from '../shared/redis/redis-url.ts';
 import { createStore, leaderElection } from '../shared/redis/store/create-store.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { Logger } from '../shared/runtime/logger.ts';
@@ -168,6 +169,8 @@ export async function startController(
       logger,
       createReconcile: () => createReconcile(() => newId('i')),
       ttlMs: options.leaseTtlMs,
+      // A server that took over may lack the last writes, the lease among them.
+      ...(parseRedisUrl(options.redisUrl).sentinels === undefined ? {} : { guard: 'failover' as const }),
     });
     runner.start();
     closers.push(() => runner.close());

@@ -60,6 +60,9 @@ export function createOutboxRelay(coordination: Coordination, options: OutboxRel
   const relay = campaign({
     ...{ redis: coordination.redis, name: `outbox-${name}`, identity: coordination.identity, signal, clock, logger },
     prefix: coordination.prefix,
+    wakeUps: coordination.wakeUps,
+    guard: coordination.guard,
+    minReplicas: coordination.minReplicas,
     ...(ttlMs === undefined ? {} : { ttlMs }),
     onElected: async (_term, lost, assertHeld) => {
       while (!lost.aborted) {

@@ -7,7 +7,7 @@
 -- Events: none
 local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local bootMs = tonumber(redis.call('GET', KEYS[2]) or '')
+local bootMs = tonumber(string.match(redis.call('GET', KEYS[2]) or '', '^%d+'))
 -- A boot in the future means that the server's clock went back: wait once more from now, not until that time.
 if not bootMs or bootMs > nowMs then
   bootMs = nowMs
