@@ -45,12 +45,14 @@ export interface CallbackRecordOptions {
 
 /** A script takes less than 1 ms; whoever waits longer than this waits for a server that is away. */
 const maxAnswerMs = 1000;
+/** Well within an answer, so that too few replicas are told from no answer. */
+const maxReplicaMs = 500;
 /** Between two tries, so that a connection that broke can be there again (it is made anew within 20 to 250 ms). */
 const retryMs = 150;
 
 /** @throws DroverError STORE_UNREACHABLE from each method when Redis gives no answer; it may have done what was asked. */
 export function createCallbackRecord(coordination: Coordination, options: CallbackRecordOptions): CallbackRecord {
-  const { redis, clock, identity, prefix } = coordination;
+  const { redis, clock, identity, prefix, guard, minReplicas } = coordination;
   const { scope, key, hash, token, processingMs, retentionMs } = options;
   const keys = callbackKeys(prefix, scope, key);
 
@@ -68,17 +70,32 @@ export function createCallbackRecord(coordination: Coordination, options: Callba
     }
   }
 
+  /** What too few replicas have may be lost in a failover: it is as good as unanswered, and asked again. */
+  async function requireReplicas(undo?: () => Promise<unknown>): Promise<void> {
+    if (minReplicas === 0) return;
+    const replicas = await redis.wait(minReplicas, maxReplicaMs);
+    if (replicas >= minReplicas) return;
+    await undo?.();
+    throw new Error(`Only ${replicas} of ${minReplicas} replicas have it`);
+  }
+
+  /** Nothing has run, so nothing is left to be reconciled. */
+  const notBegun = () => failCallback.run(redis, [keys.record], [token, keys.wakeChannel, 'failed']);
+
   return {
     keys,
     async begin(mayTakeOver, graceMs) {
       let sentAtMs = 0;
-      const reply = await ask(() => {
+      const reply = await ask(async () => {
         sentAtMs = clock.monotonicMs();
-        return beginCallback.run(
+        const answer = await beginCallback.run(
           redis,
           [keys.record, keys.index, keys.boot],
-          [token, hash, processingMs, retentionMs, key, identity, mayTakeOver ? 1 : 0, graceMs],
+          [token, hash, processingMs, retentionMs, key, identity, mayTakeOver ? 1 : 0, graceMs, guard],
         );
+        // Without a grace there is a database, which remembers better than replicas.
+        if (answer[0] === 'run' && graceMs > 0) await requireReplicas(notBegun);
+        return answer;
       });
       switch (reply[0]) {
         case 'run':
@@ -95,13 +112,16 @@ export function createCallbackRecord(coordination: Coordination, options: Callba
     },
     renew: () => extendCallback.run(redis, [keys.record], [token, processingMs]),
     async complete(answer, rowHash) {
-      const reply = await ask(() =>
-        completeCallback.run(
+      const isFromDatabase = rowHash === undefined ? 0 : 1;
+      const reply = await ask(async () => {
+        const completed = await completeCallback.run(
           redis,
           [keys.record, keys.index],
-          [token, rowHash ?? hash, answer, retentionMs, keys.wakeChannel, key, identity, rowHash === undefined ? 0 : 1],
-        ),
-      );
+          [token, rowHash ?? hash, answer, retentionMs, keys.wakeChannel, key, identity, isFromDatabase],
+        );
+        if (completed[0] === 'completed' && rowHash === undefined) await requireReplicas();
+        return completed;
+      });
       return reply[0] === 'done' ? { kind: 'done', answer: reply[1] } : { kind: reply[0] };
     },
     async fail(how) {

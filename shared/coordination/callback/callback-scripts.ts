@@ -11,6 +11,7 @@ export const beginCallback = defineScript<{
     identity: string,
     mayTakeOver: 0 | 1,
     graceMs: number,
+    guard: 'data' | 'failover',
   ];
   reply:
     | ['run', epoch: string, attempt: number, takenOver: 0 | 1]

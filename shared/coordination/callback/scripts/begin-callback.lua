@@ -6,7 +6,7 @@
 --   ARGV[2] SHA-256 of the body   ARGV[3] time to process in ms   ARGV[4] retention in ms
 --   ARGV[5] key of the callback   ARGV[6] identity of the caller
 --   ARGV[7] 1 if the caller can find out what an attempt without a result has done, else 0
---   ARGV[8] for how long after the data was lost nothing new is begun, in ms
+--   ARGV[8] for how long after the data was lost nothing new is begun, in ms   ARGV[9] guard: 'data' or 'failover'
 -- Output:
 --   {'run', epoch, attempt, 0 or 1}   process it; 1: an earlier attempt ended without a result
 --   {'done', answer}                  it was processed, this is the stored answer
@@ -15,6 +15,7 @@
 --   {'mismatch'}                      the key came before with another body; nothing changed
 --   {'unreconciled'}                  an attempt ended without a result, and ARGV[7] is 0; nothing changed
 -- Events: none
+--@include "../../port-pool/scripts/boot-guard.lua"
 local record = KEYS[1]
 local token, hash, processingMs, retentionMs = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -54,14 +55,11 @@ if state == 'in-progress' then
 end
 
 local graceMs = tonumber(ARGV[8])
-if not state and graceMs > 0 then
-  local bootMs = tonumber(redis.call('GET', KEYS[3]) or '')
-  if not bootMs or bootMs > nowMs then
-    bootMs = nowMs
-    redis.call('SET', KEYS[3], string.format('%.0f', bootMs))
-  end
-  if nowMs - bootMs < graceMs then
-    return { 'recovering', graceMs - (nowMs - bootMs) }
+-- A take-over waits too where the server is another: renewals of the earlier attempt may be what it lacks.
+if graceMs > 0 and (not state or (ARGV[9] == 'failover')) then
+  local waitMs = recoveringMs(KEYS[3], ARGV[9], nowMs, graceMs)
+  if waitMs > 0 then
+    return { 'recovering', waitMs }
   end
 end
 
