@@ -22,9 +22,14 @@ if (token == '' and participant == '') or (token ~= '' and token ~= itsToken)
 end
 local reusableFromMs = nowMs + tonumber(ARGV[4])
 redis.call('HDEL', KEYS[1], ARGV[1])
-eachPool(packed, function(pool, ports)
-  putBack(KEYS[2], KEYS[3], pool, ports, reusableFromMs)
-end)
+local onlyPool, onlyPort = string.match(packed, '^([^=;]+)=(%d+)$')
+if onlyPool then
+  putBack(KEYS[2], KEYS[3], onlyPool, { onlyPort }, reusableFromMs)
+else
+  eachPool(packed, function(pool, ports)
+    putBack(KEYS[2], KEYS[3], pool, ports, reusableFromMs)
+  end)
+end
 if sticky ~= '' then
   redis.call('SET', sticky, string.format('%.0f ', reusableFromMs) .. packed, 'PX', ARGV[5])
 end
