@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { test } from 'node:test';
@@ -90,6 +91,20 @@ test('a port that a stranger listens on is passed over in the same call, and lef
   const usage = (await pools.usage()).map(({ foreign }) => foreign);
   assert.deepEqual(usage, [1, 1]);
   await taken.release();
+});
+
+test('a stranger that takes datagrams is seen in a pool of UDP, and in no other', async (t) => {
+  const { open, base } = await startHost(t);
+  const stranger = createSocket('udp4').bind(base, address);
+  await once(stranger, 'listening');
+  t.after(() => void stranger.close());
+  const { pools: plain } = await open();
+  const first = await plain.allocate({ adb: 1 });
+  assert.deepEqual(first.ports, { adb: [base] });
+  await plain.close();
+  const { pools } = await open({ host: 'h2', pools: { adb: { from: base, to: base + 9, udp: true } } });
+  assert.deepEqual((await pools.allocate({ adb: 1 })).ports, { adb: [base + 1] });
+  assert.equal((await pools.usage())[0]?.foreign, 1);
 });
 
 test('strangers on all ports undo the allocation as a whole', async (t) => {
