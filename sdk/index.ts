@@ -20,8 +20,10 @@ export type { CronHandler, CronJob, CronOptions, CronRun, CronSchedule } from '.
 export type { Election } from '../shared/coordination/election/election.ts';
 export { fenceHeader, fenceHeaderName, parseFenceHeader } from '../shared/coordination/fence/fence-header.ts';
 export type { FenceStore } from '../shared/coordination/fence/fence-store.ts';
+export { type FencedScript, fencedScript } from '../shared/coordination/fence/fenced-script.ts';
 export { createMemoryFenceStore } from '../shared/coordination/fence/memory-fence-store.ts';
 export { createRedisFenceStore } from '../shared/coordination/fence/redis-fence-store.ts';
+export { reseedEpoch } from '../shared/coordination/fence/reseed-epoch.ts';
 export { createSqlFence, guardRow, type SqlFence } from '../shared/coordination/fence/sql-fence.ts';
 export type { HeldLock } from '../shared/coordination/lock/held-lock.ts';
 export type { LockOptions, Locks, Semaphore, SharedOptions } from '../shared/coordination/lock/locks.ts';

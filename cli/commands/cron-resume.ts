@@ -9,7 +9,7 @@ export const cronResume = defineCommand({
   arguments: cronArgument,
   options: {},
   examples: [
-    { command: 'drover cron resume cancel-expired-orders', means: 'missed ticks are caught up as the job says' },
+    { command: 'drover cron resume cancel-expired-orders', means: 'what was due meanwhile is not made up for' },
   ],
   exitCodes: requestExitCodes,
   async run({ args, context }) {

@@ -130,7 +130,7 @@ export function createJobs(options: JobsOptions): Jobs {
     const upstream = upstreams[Math.floor(Math.random() * upstreams.length)];
     if (upstream === undefined) throw new Error(`${service} has no healthy instance that listens`);
     const { runId, tick, token } = run;
-    return runRequest(upstream, active.spec.run, { runId, tick, fence: token }, run.signal);
+    return runRequest(upstream, active.spec.run, { job: run.job, runId, tick, fence: token }, run.signal);
   }
 
   async function startProcess(active: ActiveJob, claimed: ClaimedRun): Promise<void> {

@@ -1,8 +1,11 @@
 import { request } from 'node:http';
 import type { HttpRun } from '../../shared/contracts/job.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
+import { fenceHeader, fenceHeaderName } from '../../shared/coordination/fence/fence-header.ts';
 
 export interface RunIdentity {
+  /** As the history names it: `service/job`. */
+  readonly job: string;
   readonly runId: string;
   readonly tick: Date;
   readonly fence: number;
@@ -65,7 +68,7 @@ export function runRequest(
         ...headers,
         'drover-run': identity.runId,
         'drover-tick': identity.tick.toISOString(),
-        'drover-fence': String(identity.fence),
+        [fenceHeaderName]: fenceHeader({ name: identity.job, token: identity.fence }),
         ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
       },
     },

@@ -163,5 +163,7 @@ function range({ minimum, maximum }: JsonSchema): string {
 
 function linkTo(reference: string): string {
   const name = reference.split('/').at(-1)!;
+  // How zod names what has no name: of our schemas only z.json(), which contains itself.
+  if (name.startsWith('__schema')) return 'any JSON';
   return `[${name}](#${name.toLowerCase()})`;
 }

@@ -37,7 +37,7 @@ const server = `
 const note = require('./note.cjs');
 require('node:http').createServer((request, response) => {
   const { 'drover-run': run, 'drover-tick': tick, 'drover-fence': fence } = request.headers;
-  if (request.url === '/tick') note({ what: 'request', job: 'request', run, tick, fence: Number(fence) });
+  if (request.url === '/tick') note({ what: 'request', job: 'request', run, tick, fence: Number(fence.split('=').at(-1)) });
   response.end('noted');
 }).listen(process.env.PORT, process.env.HOST);
 `;

@@ -1,4 +1,5 @@
 import { type DroverError, isDroverError } from '../../contracts/drover-error.ts';
+import { toProblem } from '../../contracts/problem.ts';
 
 /** An answer of HTTP to a delivery that was not processed, as application/problem+json. */
 export interface CallbackProblem {
@@ -18,10 +19,7 @@ export function toCallbackProblem(error: unknown): CallbackProblem | undefined {
   if (!isDroverError(error)) return undefined;
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (error.retryable) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterMs(error) / 1000)));
-  const { code, status, message: detail, retryable } = error;
-  const problem = { type: 'about:blank', title: code, status, code, detail, retryable };
-  const issues = error.issues.length === 0 ? {} : { issues: error.issues };
-  return { status, headers, body: Buffer.from(JSON.stringify({ ...problem, ...issues })) };
+  return { status: error.status, headers, body: Buffer.from(JSON.stringify(toProblem(error))) };
 }
 
 function retryAfterMs({ details }: DroverError): number {

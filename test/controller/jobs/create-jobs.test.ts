@@ -10,6 +10,7 @@ import type { JobRunStatus } from '../../../shared/contracts/job-run.ts';
 import type { Snapshot } from '../../../shared/contracts/snapshot.ts';
 import { serviceSpecSchema } from '../../../shared/contracts/spec.ts';
 import { createCronRecords } from '../../../shared/coordination/cron/cron-records.ts';
+import { parseFenceHeader } from '../../../shared/coordination/fence/fence-header.ts';
 import { openCoordination } from '../../../shared/coordination/open-coordination.ts';
 import { silentLogger } from '../../../shared/runtime/logger.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -29,7 +30,10 @@ async function open(t: TestContext, jobs: Record<string, unknown>) {
   const keyPrefix = `stage${++stages}`;
   const ticks: { tick: string; fence: number }[] = [];
   const web = createServer((incoming, response) => {
-    ticks.push({ tick: String(incoming.headers['drover-tick']), fence: Number(incoming.headers['drover-fence']) });
+    ticks.push({
+      tick: String(incoming.headers['drover-tick']),
+      fence: parseFenceHeader(String(incoming.headers['drover-fence'])).token,
+    });
     response.end('done');
   }).listen(0, '127.0.0.1');
   await once(web, 'listening');

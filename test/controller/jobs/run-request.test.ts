@@ -7,7 +7,12 @@ import { healthyUpstreams, runRequest } from '../../../controller/jobs/run-reque
 import { httpRunSchema } from '../../../shared/contracts/job.ts';
 import { sampleInstance, sampleNode } from '../../support/sample-entities.ts';
 
-const identity = { runId: 'shop/expire@x', tick: new Date(1_700_000_000_000), fence: 42 };
+const identity = {
+  job: 'shop/expire',
+  runId: 'shop/expire@x',
+  tick: new Date(1_700_000_000_000),
+  fence: 42,
+};
 const never = new AbortController().signal;
 
 async function serve(t: TestContext, listener: RequestListener) {
@@ -39,7 +44,10 @@ test('the instance is told which run it is, of which tick, with which fence', as
   const [request, body] = await seen.promise;
   assert.deepEqual([request.method, request.url, body], ['POST', '/jobs/expire?dry=1', '{"a":1}']);
   const { 'drover-run': id, 'drover-tick': tick, 'drover-fence': fence, 'x-a': own } = request.headers;
-  assert.deepEqual([id, tick, fence, own], ['shop/expire@x', '2023-11-14T22:13:20.000Z', '42', 'b']);
+  assert.deepEqual(
+    [id, tick, fence, own],
+    ['shop/expire@x', '2023-11-14T22:13:20.000Z', '"shop/expire";token=42', 'b'],
+  );
 });
 
 const run = httpRunSchema.parse({ type: 'http', method: 'GET', path: '/x' });
