@@ -1,5 +1,9 @@
 -- Included. For how many ms nothing may be given out, because this data may lack what others still rely on: it is new, or,
 -- under the guard 'failover', of a server that took over or restarted. The boot key is `<ms>` or `<ms> <run id>`.
+--
+-- Input: of the function: boot key, guard ('data' or 'failover'), now and grace in ms
+-- Output: ms, 0 when all may be given out
+-- Events: none
 local function recoveringMs(bootKey, guard, nowMs, graceMs)
   local boot = redis.call('GET', bootKey)
   local bootMs = boot and tonumber(string.match(boot, '^%d+'))

@@ -1,5 +1,9 @@
 -- Included. Puts ports of a pool among those that rest, reusable from `score`. A range that was narrowed meanwhile does not get
 -- back what is outside it.
+--
+-- Input: of the function: key of pools, key of rest to be followed by a pool, pool, ports, score in ms
+-- Output: none
+-- Events: none
 local function putBack(poolsKey, restKey, pool, ports, score)
   local range = redis.call('HGET', poolsKey, pool)
   if not range then

@@ -1,4 +1,8 @@
 -- Included. The record of an allocation: token, participant, takenAt, ports, sticky key, identity, owner, one a line.
+--
+-- Input: of the functions: a record as text or table; ports as text
+-- Output: the other form
+-- Events: none
 local function readRecord(text)
   local token, participant, takenAtMs, ports, sticky, identity, owner =
     string.match(text, '^(%d+)\n([^\n]*)\n(%d+)\n([^\n]*)\n([^\n]*)\n([^\n]*)\n(.*)$')
