@@ -47,6 +47,8 @@ async function assertStops(...running: readonly RunningExample[]): Promise<void>
   }
 }
 
+const withinMs = (ms: number) => ({ signal: AbortSignal.timeout(ms) });
+
 async function post(url: string, body: unknown, headers: Readonly<Record<string, string>> = {}, method = 'POST') {
   const answer = await fetch(url, { method, headers, body: JSON.stringify(body) });
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
@@ -121,6 +123,11 @@ test('callback.js counts an event once, however often and wherever it is deliver
   const answered = [await a.look(), await b.look()].map((view) => view.answered as Record<string, number>);
   assert.equal(answered[0]!.processed! + answered[1]!.processed!, 1);
   assert.equal(answered[0]!.replayed! + answered[1]!.replayed!, 29);
+  // The row is the truth: what Redis forgets counts once all the same.
+  const remembered = await redis.client().keys(`${prefix}:callback:*`);
+  assert.notEqual(await redis.client().del(...remembered), 0);
+  assert.equal((await post(`${a.url}/hooks/payments`, event)).status, 200);
+  assert.deepEqual((await b.look()).balances, { ada: 100 });
   await assertStops(a, b);
 });
 
@@ -154,10 +161,10 @@ test('socket-io.js passes on what is said to the clients of the other instance, 
   const [ada, bob] = [a, b].map(({ url }) => io(url, { transports: ['websocket'], reconnection: false }));
   lifetime.after(() => void [ada, bob].forEach((client) => void client?.close()));
   for (const client of [ada!, bob!]) await client.emitWithAck('join', 'kitchen');
-  const said = once(bob as unknown as EventEmitter, 'said');
+  const said = once(bob as unknown as EventEmitter, 'said', withinMs(5_000));
   ada!.emit('say', 'kitchen', 'dinner is ready');
   assert.equal(((await said)[0] as { words: string }).words, 'dinner is ready');
-  const left = once(bob as unknown as EventEmitter, 'disconnect');
+  const left = once(bob as unknown as EventEmitter, 'disconnect', withinMs(5_000));
   await assertStops(b);
   await left;
   await assertStops(a);
