@@ -129,6 +129,19 @@ export function checkTableName(name: string): string {
   return name;
 }
 
+/** SQLSTATE of what PostgreSQL says when two create one thing at the same moment: key, relation or type is there already. */
+const createdMeanwhile = new Set(['23505', '42P07', '42710']);
+
+/** Runs a `CREATE … IF NOT EXISTS`, which on PostgreSQL fails where another has created it since it looked. Not in a transaction. */
+export async function createIfMissing(sql: SqlExecutor, statement: string): Promise<void> {
+  try {
+    await sql.query(statement);
+  } catch (error) {
+    if (!createdMeanwhile.has(String((error as { code?: unknown }).code))) throw error;
+    await sql.query(statement);
+  }
+}
+
 async function queryPg(client: PgQueries, text: string, params: readonly SqlValue[] = []): Promise<SqlResult> {
   const { rows, rowCount } = await client.query(text, [...params]);
   return { rows: rows as SqlResult['rows'], rowCount: rowCount ?? rows.length };

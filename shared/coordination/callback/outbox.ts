@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { DroverError } from '../../contracts/drover-error.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
-import { checkTableName, type SqlDatabase, type SqlDialect, type SqlExecutor } from '../sql.ts';
+import { checkTableName, createIfMissing, type SqlDatabase, type SqlDialect, type SqlExecutor } from '../sql.ts';
 
 /** What is to be told to the outside because of something in the database. */
 export interface OutboxEntry {
@@ -70,11 +70,17 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   return {
     async create() {
-      await database.query(`CREATE TABLE IF NOT EXISTS ${table} (
+      await createIfMissing(
+        database,
+        `CREATE TABLE IF NOT EXISTS ${table} (
         id ${idColumn[database.dialect]}, topic TEXT NOT NULL, message_key TEXT NOT NULL, payload TEXT NOT NULL,
-        idempotency_key TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, due_at BIGINT NOT NULL, last_error TEXT)`);
+        idempotency_key TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, due_at BIGINT NOT NULL, last_error TEXT)`,
+      );
       const index = `${table.slice(table.indexOf('.') + 1)}_order`;
-      await database.query(`CREATE INDEX IF NOT EXISTS ${index} ON ${table} (state, topic, message_key, id)`);
+      await createIfMissing(
+        database,
+        `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (state, topic, message_key, id)`,
+      );
     },
     async enqueue(tx, { topic, key, payload }) {
       if (topic === '' || key === '' || Buffer.byteLength(payload) > maxPayloadBytes) {

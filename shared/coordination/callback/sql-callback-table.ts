@@ -1,5 +1,5 @@
 import { failpoint } from '../../runtime/failpoint.ts';
-import { checkTableName, type SqlDatabase, type SqlExecutor } from '../sql.ts';
+import { checkTableName, createIfMissing, type SqlDatabase, type SqlExecutor } from '../sql.ts';
 
 /** Where callbacks are recorded in the same transaction as their effect. */
 export interface CallbackTable {
@@ -78,11 +78,14 @@ export function createSqlCallbackTable(options: SqlCallbackTableOptions): Callba
       return outcome;
     },
     async create() {
-      await database.query(`CREATE TABLE IF NOT EXISTS ${table} (
+      await createIfMissing(
+        database,
+        `CREATE TABLE IF NOT EXISTS ${table} (
         scope TEXT NOT NULL, callback_key TEXT NOT NULL, body_hash TEXT NOT NULL, answer TEXT,
-        created_at BIGINT NOT NULL, PRIMARY KEY (scope, callback_key))`);
+        created_at BIGINT NOT NULL, PRIMARY KEY (scope, callback_key))`,
+      );
       const index = `${table.slice(table.indexOf('.') + 1)}_created_at`;
-      await database.query(`CREATE INDEX IF NOT EXISTS ${index} ON ${table} (created_at)`);
+      await createIfMissing(database, `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (created_at)`);
     },
     async prune(recordedBefore, limit = defaultPruneLimit) {
       return (await database.query(prune, [recordedBefore, limit])).rowCount;

@@ -1,4 +1,4 @@
-import { checkTableName, type SqlExecutor } from '../sql.ts';
+import { checkTableName, createIfMissing, type SqlExecutor } from '../sql.ts';
 
 /**
  * Makes the effect of a run happen once, whatever Redis remembers: inserts the run's row, which is unique, in the
@@ -23,7 +23,7 @@ export async function claimRunRow(tx: SqlExecutor, runId: string, table = cronRu
 
 /** Makes the table of `claimRunRow` if there is none; the same statement in both dialects. */
 export async function createRunTable(sql: SqlExecutor, table = cronRunTable): Promise<void> {
-  await sql.query(`CREATE TABLE IF NOT EXISTS ${checkTableName(table)} (run_id TEXT PRIMARY KEY)`);
+  await createIfMissing(sql, `CREATE TABLE IF NOT EXISTS ${checkTableName(table)} (run_id TEXT PRIMARY KEY)`);
 }
 
 export const cronRunTable = 'drover_cron_run';

@@ -1,5 +1,5 @@
 import { DroverError } from '../../contracts/drover-error.ts';
-import { checkTableName, type SqlDialect, type SqlExecutor } from '../sql.ts';
+import { checkTableName, createIfMissing, type SqlDialect, type SqlExecutor } from '../sql.ts';
 import type { FenceStore } from './fence-store.ts';
 import { checkFenceToken, type FenceToken, fenceStale } from './fence-token.ts';
 
@@ -72,14 +72,7 @@ export function createSqlFence(options: SqlFenceOptions): SqlFence {
 
   return {
     statements,
-    async createTable(sql) {
-      try {
-        await sql.query(statements.createTable);
-      } catch (error) {
-        // PostgreSQL lets two that make the same table collide in its catalogue; then the table is there.
-        if ((error as { code?: unknown }).code !== uniqueViolation) throw error;
-      }
-    },
+    createTable: (sql) => createIfMissing(sql, statements.createTable),
     async raise(sql, fence) {
       if (!(await raise(sql, fence))) await refuse(sql, fence);
     },
@@ -115,9 +108,6 @@ export function guardRow(options: { readonly parameter: number; readonly column?
   if (!Number.isInteger(parameter) || parameter < 1) throw new RangeError('Parameters are numbered from 1');
   return { set: `${column} = $${parameter}`, where: `(${column} IS NULL OR ${column} <= $${parameter})` };
 }
-
-/** SQLSTATE of a key that is there already. */
-const uniqueViolation = '23505';
 
 /** pg gives a BIGINT as a string, better-sqlite3 perhaps as a bigint. A token beyond 2^53 was not given out by us. */
 function toToken(value: unknown): number | null {

@@ -51,7 +51,9 @@ test('after the server was away every listener is told to look again, and hears 
   const meanwhile = wakeUps.listen('b', (message) => heard.push(`b ${message}`));
   await redis.restart();
   await meanwhile.ready;
-  await eventually(() => assert.deepEqual(heard.toSorted(), [null, null, 'b null'].toSorted()));
+  // At least once: a connection that is made twice says so twice.
+  await eventually(() => assert.ok(heard.filter((message) => message === null).length >= 2));
+  assert.ok(heard.includes('b null'));
   // Published at once: told to look is told after the channel is subscribed anew.
   await redis.client().publish('a', 'after');
   await eventually(() => assert.equal(heard.at(-1), 'after'));
