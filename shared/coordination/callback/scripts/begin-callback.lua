@@ -15,7 +15,7 @@
 --   {'mismatch'}                      the key came before with another body; nothing changed
 --   {'unreconciled'}                  an attempt ended without a result, and ARGV[7] is 0; nothing changed
 -- Events: none
---@include "../../port-pool/scripts/boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local record = KEYS[1]
 local token, hash, processingMs, retentionMs = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 

@@ -13,7 +13,7 @@
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local allocations, participants = KEYS[1], KEYS[2]
 local id, owner, participant = ARGV[1], ARGV[2], ARGV[3]
 

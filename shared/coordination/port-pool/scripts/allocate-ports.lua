@@ -17,7 +17,7 @@
 -- Events: none
 --@include "server-time.lua"
 --@include "read-record.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local allocations, participants, rest, pools, sticky = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local id, participant = ARGV[1], ARGV[2]
 

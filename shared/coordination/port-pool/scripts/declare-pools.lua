@@ -12,7 +12,7 @@
 --   {'other-range', pool, from, to}            another live participant declared it so
 -- Events: none
 --@include "server-time.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local pools, participants, rest = KEYS[1], KEYS[2], KEYS[3]
 local host, participant, ttlMs, onlyRepeated = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 

@@ -9,7 +9,7 @@
 --   {'gone', dead}    nothing is known of it: declare the pools again
 -- Events: none
 --@include "server-time.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local participants, participant, ttlMs = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if KEYS[2] ~= '' then
   recoveringMs(KEYS[2], 'failover', nowMs, ttlMs)

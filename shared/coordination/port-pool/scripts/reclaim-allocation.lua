@@ -11,7 +11,7 @@
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "put-back.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 if KEYS[5] ~= '' and tonumber(redis.call('GET', KEYS[5]) or '0') ~= tonumber(ARGV[4]) then
   return 'stale'
 end

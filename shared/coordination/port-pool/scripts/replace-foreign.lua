@@ -15,7 +15,7 @@
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "put-back.lua"
---@include "boot-guard.lua"
+--@include "../../lease/scripts/recovering.lua"
 local allocations, pools, rest, foreign = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local found = redis.call('HGET', allocations, ARGV[1])
 local record = found and readRecord(found)
