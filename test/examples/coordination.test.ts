@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { io } from 'socket.io-client';
 import { loadFile } from '../../cli/file/load-file.ts';
+import { createServicesAccess } from '../../controller/services-access.ts';
 import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
+import { silentLogger } from '../../shared/runtime/logger.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { layOutExample, type RunningExample, runExample } from './run-example.ts';
@@ -16,11 +18,20 @@ const cleanUps: (() => void | Promise<void>)[] = [];
 const lifetime = { after: (cleanUp: () => void | Promise<void>) => void cleanUps.unshift(cleanUp) };
 let redis: TestRedis;
 let directory: string;
+/** With the rights that the controllers give to services, and no more. */
+let servicesUrl: string;
 
 before(async () => {
   redis = await startRedis(lifetime);
   directory = layOutExample(lifetime, 'coordination');
   await seedBoot(redis.client(), prefix);
+  const access = createServicesAccess({
+    ...{ redisUrl: redis.url, servicesRedisUrl: undefined, prefix, redisPassword: 'secret' },
+    ...{ apiToken: 'unused', logger: silentLogger },
+  });
+  await access.grant(redis.client());
+  assert.ok(access.coordination.redisUrl);
+  servicesUrl = access.coordination.redisUrl;
 });
 after(async () => {
   for (const cleanUp of cleanUps) await cleanUp();
@@ -30,7 +41,7 @@ after(async () => {
 async function runTwo(file: string, more: Readonly<Record<string, string>> = {}) {
   const start = (host: string) =>
     runExample(lifetime, join(directory, file), {
-      DROVER_COORDINATION_URL: redis.url,
+      DROVER_COORDINATION_URL: servicesUrl,
       DROVER_COORDINATION_PREFIX: prefix,
       DROVER_NODE: host,
       DROVER_INSTANCE_ID: `${file}-${host}`,
