@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 
+import { sendTogether } from '../send-together.ts';
 import { claimTicks } from './cron-scripts.ts';
 
 export interface TickClaim {
@@ -26,13 +27,7 @@ export const maxSkewMs = 5;
 /** One script holds up everyone else in Redis: with so many claims for a tenth of a millisecond. */
 const maxTogether = 16;
 
-interface Waiting {
-  readonly claim: TickClaim;
-  resolve(reply: TickReply): void;
-  reject(error: unknown): void;
-}
-
-const waitingOf = new WeakMap<Redis, Waiting[]>();
+const claimsOf = new WeakMap<Redis, (claim: TickClaim) => Promise<TickReply>>();
 
 /**
  * Claims a tick where nothing stands in the way (protocol P3), together with the others that are claimed in the same turn of
@@ -41,38 +36,26 @@ const waitingOf = new WeakMap<Redis, Waiting[]>();
  * @throws the client's error when there is no answer; it is not known then whether the tick was claimed
  */
 export function claimTogether(redis: Redis, claim: TickClaim): Promise<TickReply> {
-  return new Promise((resolve, reject) => {
-    let waiting = waitingOf.get(redis);
-    if (waiting === undefined) {
-      waiting = [];
-      waitingOf.set(redis, waiting);
-    }
-    waiting.push({ claim, resolve, reject });
-    if (waiting.length === 1) setImmediate(() => void sendWaiting(redis));
-    else if (waiting.length === maxTogether) void sendWaiting(redis);
-  });
+  let claimOne = claimsOf.get(redis);
+  if (claimOne === undefined) {
+    claimOne = sendTogether(maxTogether, (claims) => claimAll(redis, claims));
+    claimsOf.set(redis, claimOne);
+  }
+  return claimOne(claim);
 }
 
-async function sendWaiting(redis: Redis): Promise<void> {
-  const sent = waitingOf.get(redis);
-  // They were as many as may go together, and have gone.
-  if (sent === undefined || sent.length === 0) return;
-  waitingOf.set(redis, []);
+async function claimAll(redis: Redis, claims: readonly TickClaim[]): Promise<TickReply[]> {
+  const args: [maxSkewMs: number, ...claims: (string | number)[]] = [maxSkewMs];
+  for (const { job, tick, token, definition, ttlMs, about } of claims) {
+    args.push(job, tick, token, definition, ttlMs, about);
+  }
   try {
-    const args: [maxSkewMs: number, ...claims: (string | number)[]] = [maxSkewMs];
-    for (const { claim } of sent) {
-      args.push(claim.job, claim.tick, claim.token, claim.definition, claim.ttlMs, claim.about);
-    }
     const reply = await claimTicks.run(redis, [], args);
     const [serverMs] = reply;
-    for (let index = 0; index < sent.length; index++) {
-      sent[index]!.resolve([reply[2 * index + 1], reply[2 * index + 2], serverMs] as TickReply);
-    }
+    return claims.map((_, index) => [reply[2 * index + 1], reply[2 * index + 2], serverMs] as TickReply);
   } catch (error) {
-    for (const { resolve, reject } of sent) {
-      // One of the keys is not what it should be: that shall be its own job's failure only.
-      if (error instanceof Error && error.name === 'ReplyError') resolve(['unsettled', '', '']);
-      else reject(error);
-    }
+    // One of the keys is not what it should be: that shall be its own job's failure only.
+    if (error instanceof Error && error.name === 'ReplyError') return claims.map(() => ['unsettled', '', '']);
+    throw error;
   }
 }

@@ -4,17 +4,17 @@ import type { Coordination } from '../coordination.ts';
 /** Keys are made in the scripts, from the prefix: the next in line may want names that the caller does not know. */
 type Guarded = [prefix: string, guard: Coordination['guard']];
 
-export const takeFreeLock = defineScript<{
+export const takeFreeLocks = defineScript<{
   keys: [];
-  args: [prefix: string, holder: string, identity: string, limitMs: number, name: string];
-  reply: string | null;
-}>({ name: 'take-free-lock', file: new URL('./scripts/take-free-lock.lua', import.meta.url), numberOfKeys: 0 });
+  args: [prefix: string, identity: string, ...holderLimitName: (string | number)[]];
+  reply: string[];
+}>({ name: 'take-free-locks', file: new URL('./scripts/take-free-locks.lua', import.meta.url), numberOfKeys: 0 });
 
-export const freeLock = defineScript<{
+export const freeLocks = defineScript<{
   keys: [];
-  args: [prefix: string, name: string, value: string];
-  reply: 1 | null;
-}>({ name: 'free-lock', file: new URL('./scripts/free-lock.lua', import.meta.url), numberOfKeys: 0 });
+  args: [prefix: string, ...nameValue: string[]];
+  reply: (0 | 1)[];
+}>({ name: 'free-locks', file: new URL('./scripts/free-locks.lua', import.meta.url), numberOfKeys: 0 });
 
 export const acquireLock = defineScript<{
   keys: [];

@@ -3,6 +3,7 @@
 --   endRun(history, epoch, outcome, reason, since, about)   records a run that its host did not end
 --   sinceOf(epoch)   when that run was claimed, in ms: epochs are microseconds, or just above where a counter ran ahead
 --   nextEpoch(last)   above every earlier one; the clock keeps epochs rising even when the counter was lost
+-- Events: none
 local function endRun(history, epoch, outcome, reason, since, about)
   local record = '{"epoch":"' .. epoch .. '","outcome":"' .. outcome .. '","error":"' .. reason .. '","startedAtMs":' .. since
     .. ',"endedAtMs":' .. whole(nowMs) .. ',"run":' .. about .. '}'

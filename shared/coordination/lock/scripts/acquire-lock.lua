@@ -47,7 +47,7 @@ if mine > 0 then
 end
 
 local time = redis.call('TIME')
-local waitMs = recoveringMs(values[1], time, ms)
+local waitMs = recoveringMs(bootKey, guard, msOf(time), ms)
 if waitMs > 0 then
   return { 'recovering', waitMs }
 end

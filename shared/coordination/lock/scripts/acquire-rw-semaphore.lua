@@ -20,7 +20,7 @@ if redis.call('ZSCORE', holdersKey, holder) then
   keepUntilLast()
   return { 'acquired', string.match(redis.call('HGET', infoKey, holder), '^%S+ (%d+)') }
 end
-local waitMs = recoveringMs(redis.call('GET', bootKey), now, ms)
+local waitMs = recoveringMs(bootKey, guard, nowMs, ms)
 if waitMs > 0 then
   return { 'recovering', waitMs }
 end

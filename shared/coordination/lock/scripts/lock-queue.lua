@@ -5,6 +5,8 @@
 -- of its queues, and nobody waits in a circle. A waiter lives as long as its record, which it refreshes.
 -- Input: as of the script that includes this
 -- Output: none
+-- Events: the next holder on the channel of its participant
+--@include "../../lease/scripts/recovering.lua"
 local prefix, guard = ARGV[1], ARGV[2]
 local epochKey, bootKey = prefix .. ':epoch', prefix .. ':boot'
 -- A holder that is served must claim within this time: enough for a busy process, little for a dead one.
@@ -26,30 +28,16 @@ local function isOf(value, holder)
   return value and string.sub(value, 1, #holder + 1) == holder .. ' '
 end
 
+local function msOf(time)
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
 local function nextEpoch(last, time)
   local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
   -- The clock keeps epochs rising even when the counter was lost.
   local epoch = string.format('%.0f', math.max(tonumber(last or '0') + 1, micros))
   redis.call('SET', epochKey, epoch)
   return epoch
-end
-
--- For how many ms nothing may be given out, because holders may live that this data does not know.
-local function recoveringMs(boot, time, ms)
-  local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-  local bootMs = boot and tonumber(string.match(boot, '^%d+'))
-  local run = ''
-  local isOther = false
-  if guard == 'failover' then
-    run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-    isOther = not boot or string.match(boot, ' (%x+)$') ~= run
-  end
-  -- A boot in the future means that the server's clock went back: wait once more from now.
-  if not bootMs or bootMs > nowMs or isOther then
-    bootMs = nowMs
-    redis.call('SET', bootKey, string.format('%.0f', nowMs) .. (run == '' and '' or ' ' .. run))
-  end
-  return math.max(0, ms - (nowMs - bootMs))
 end
 
 -- Somebody waits: the holder has to hand on, and must not go the short way of free-lock.lua.
@@ -109,7 +97,7 @@ local function handOn(names)
       local waiter = cjson.decode(text)
       if isFirstAndFree(waiter.names, first) then
         local time = redis.call('TIME')
-        if recoveringMs(redis.call('GET', bootKey), time, waiter.ms) == 0 then
+        if recoveringMs(bootKey, guard, msOf(time), waiter.ms) == 0 then
           dequeue(waiter.names, first)
           take(waiter.names, first, waiter.identity, claimMs, nextEpoch(redis.call('GET', epochKey), time))
           redis.call('PUBLISH', prefix .. ':wake:' .. waiter.participant, first)

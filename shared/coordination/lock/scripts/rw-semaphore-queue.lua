@@ -4,6 +4,7 @@
 -- read-write locks and semaphores alike. A waiter lives as long as its record, which it refreshes.
 -- Input: as of the script that includes this; ARGV[3] space, `rw` or `semaphore`, ARGV[4] name
 -- Output: none
+-- Events: the next holders on the channels of their participants
 --@include "lock-queue.lua"
 local space, spaceName = prefix .. ':' .. ARGV[3], ':' .. ARGV[4]
 local holdersKey, infoKey, lineKey = space .. spaceName, space .. '-info' .. spaceName, space .. '-queue' .. spaceName
@@ -73,7 +74,7 @@ local function serveLine()
     if not first or not hasRoom(waiter.kind, waiter.permits) then
       return
     end
-    if recoveringMs(redis.call('GET', bootKey), now, waiter.ms) > 0 then
+    if recoveringMs(bootKey, guard, nowMs, waiter.ms) > 0 then
       return
     end
     leaveLine(first)

@@ -115,3 +115,25 @@ test('an error of the body comes through as it is', async (t) => {
   );
   assert.deepEqual(await left(redis), []);
 });
+
+test('of those who ask for one name in the same turn one gets it at once, the others after him, and other names are apart', async (t) => {
+  const { redis, locks } = await start(t);
+  const a = await locks('a');
+  let inside = 0;
+  const tokens: number[] = [];
+  const names = Array.from({ length: 70 }, (_, index) => (index % 7 === 0 ? 'order' : `order:${index}`));
+  await Promise.all(
+    names.map((name) =>
+      a.withLock(name, {}, async (lock) => {
+        tokens.push(lock.token);
+        if (name !== 'order') return;
+        inside += 1;
+        assert.equal(inside, 1);
+        await new Promise((resolve) => setImmediate(resolve));
+        inside -= 1;
+      }),
+    ),
+  );
+  assert.equal(new Set(tokens).size, names.length, 'no token twice');
+  assert.deepEqual(await left(redis), []);
+});
