@@ -7,11 +7,13 @@ interface Waiting<I, O> {
 /**
  * Puts what is asked for in the same turn of this process into one question, of at most `most` items: a command costs a
  * busy process and Redis several times what a further item in a script costs. A lone item waits for nothing. Each gets
- * the answer at its place; when `send` rejects, all do.
+ * the answer at its place; when `send` rejects, all do. With `setImmediate` as `whenDone` also what is asked for in several
+ * timers that are due at once goes together: the default ends with each of them.
  */
 export function sendTogether<I, O>(
   most: number,
   send: (items: readonly I[]) => Promise<readonly O[]>,
+  whenDone: (send: () => void) => void = process.nextTick,
 ): (item: I) => Promise<O> {
   let waiting: Waiting<I, O>[] = [];
 
@@ -32,7 +34,7 @@ export function sendTogether<I, O>(
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
       // After all that was already due: the answers that came with one packet are acted on before.
-      if (waiting.length === 1) process.nextTick(() => void sendWaiting());
+      if (waiting.length === 1) whenDone(() => void sendWaiting());
       else if (waiting.length === most) void sendWaiting();
     });
 }

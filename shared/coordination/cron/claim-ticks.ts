@@ -38,7 +38,8 @@ const claimsOf = new WeakMap<Redis, (claim: TickClaim) => Promise<TickReply>>();
 export function claimTogether(redis: Redis, claim: TickClaim): Promise<TickReply> {
   let claimOne = claimsOf.get(redis);
   if (claimOne === undefined) {
-    claimOne = sendTogether(maxTogether, (claims) => claimAll(redis, claims));
+    // Each job has a timer of its own.
+    claimOne = sendTogether(maxTogether, (claims) => claimAll(redis, claims), setImmediate);
     claimsOf.set(redis, claimOne);
   }
   return claimOne(claim);

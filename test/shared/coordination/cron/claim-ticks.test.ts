@@ -57,6 +57,18 @@ test('ticks claimed in one turn go to Redis in few scripts, each job with an ans
   }
 });
 
+test('ticks that are due at once go together, though each job has a timer of its own', async (t) => {
+  const { redis, jobs, claim } = await startJobs(t, 10);
+  const before = await scriptsRun(redis);
+  const dueMs = 5;
+  const claims = jobs.map((job) => new Promise((resolve) => setTimeout(() => resolve(claim(job, job)), dueMs)));
+  // All of them are overdue when the first is called.
+  const untilMs = performance.now() + 2 * dueMs;
+  while (performance.now() < untilMs);
+  await Promise.all(claims);
+  assert.equal((await scriptsRun(redis)) - before, 1);
+});
+
 test('two claims of one tick in the same turn have one winner', async (t) => {
   const { jobs, claim } = await startJobs(t, 1);
   const [first, second] = await Promise.all([claim(jobs[0]!, 'a'), claim(jobs[0]!, 'b')]);
