@@ -51,6 +51,8 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
     ...target,
     ...profiles[profile],
     connectTimeout: connectTimeoutMs,
+    // Between two tries there is no socket to wait for, and the process would stay for as long as this.
+    disconnectTimeout: connectTimeoutMs,
     retryStrategy: reconnectDelayMs,
     reconnectOnError: (error) => (/^(READONLY|UNBLOCKED)/.test(error.message) ? 1 : false),
     ...(target.sentinels === undefined ? {} : { failoverDetector: true, sentinelRetryStrategy: reconnectDelayMs }),

@@ -147,12 +147,14 @@ export function createInbox<T>(
       const listening = link.listen(keys.inboxWake(name, user), { message: wake, gap: wake });
       // What was put between the first look and the subscription.
       void listening.ready.then(wake);
-      return {
-        async close() {
-          listening.close();
-          await loop.close();
-        },
+      const close = async () => {
+        coordination.signal.removeEventListener('abort', onLeave);
+        listening.close();
+        await loop.close();
       };
+      const onLeave = () => void close();
+      coordination.signal.addEventListener('abort', onLeave, { once: true });
+      return { close };
     },
   };
 }

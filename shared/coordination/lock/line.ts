@@ -38,9 +38,10 @@ export interface Line {
   renew<T extends readonly [string, ...unknown[]]>(answer: Promise<T>, ttlMs: number): Promise<T>;
 }
 
-/** A place in line is kept so long without a sign of life: three looks. */
+/** A place in line is kept so long without a sign of life: three looks, and one that is late. */
 export const keptMs = 3000;
-const lookMs = keptMs / 3;
+/** Below the time for which a reservation stands, so that who hears no message still claims it. */
+const lookMs = 800;
 /** After a try without an answer; Redis is back within a reconnection, or not soon. */
 const retryMs = 100;
 /** Short times to live must not make a busy server look like one that is away. */
@@ -53,7 +54,7 @@ interface Waiter {
 
 /**
  * The lines of one participant. Who is served is told on the participant's own channel; that message only says "look
- * again", and everybody looks each second anyway, so losing it costs time, never truth.
+ * again", and everybody looks more than once a second anyway, so losing it costs time, never truth.
  */
 export function createLine(coordination: Coordination): Line {
   const { redis, wakeUps, prefix, participantId, minReplicas, clock, logger, signal: leaving } = coordination;
@@ -166,13 +167,14 @@ export function createLine(coordination: Coordination): Line {
     renew: minReplicas === 0 ? (answer) => answer : renewOnReplicas,
     async stand(place) {
       const { holder, signal, waitMs } = place;
-      signal?.throwIfAborted();
-      leaving.throwIfAborted();
       const waiter: Waiter = { isWoken: false, wake: undefined };
-      // Before asking: what is told from then on is heard.
-      waiting.set(holder, waiter);
-      listen();
       try {
+        // Whoever gives up here may have been granted it already, by the short way: he leaves as all others do.
+        signal?.throwIfAborted();
+        leaving.throwIfAborted();
+        // Before asking: what is told from then on is heard.
+        waiting.set(holder, waiter);
+        listen();
         const sentAtMs = clock.monotonicMs();
         const first: { answer?: LineAnswer; failure?: unknown } = {};
         try {

@@ -1,4 +1,5 @@
 import { DroverError } from '../../contracts/drover-error.ts';
+import { childAbort } from '../../runtime/child-abort.ts';
 import type { Coordination } from '../coordination.ts';
 import { answerTimeoutMs, answerWithin } from '../lease/hold.ts';
 import { sendTogether } from '../send-together.ts';
@@ -86,7 +87,9 @@ interface Wanted {
 export function createLocks(coordination: Coordination): Locks {
   const { redis, prefix, guard, identity, participantId, minReplicas, clock, signal: leaving } = coordination;
   const mayGoShortWay = guard === 'data' && minReplicas === 0;
-  const line = createLine(coordination);
+  const closing = childAbort(leaving);
+  const line = createLine({ ...coordination, signal: closing.signal });
+  const standing = new Set<Promise<Grant>>();
   const held = new Set<HeldLock>();
   const onEnd = (lock: HeldLock) => held.delete(lock);
   let count = 0;
@@ -167,9 +170,20 @@ export function createLocks(coordination: Coordination): Locks {
     );
   }
 
+  /** Who closes leaves all lines first: what is given back must not go to one who leaves as well. */
+  async function stand(place: Place): Promise<Grant> {
+    const waiting = line.stand(place);
+    standing.add(waiting);
+    try {
+      return await waiting;
+    } finally {
+      standing.delete(waiting);
+    }
+  }
+
   async function lock(name: string | readonly string[], options: LockOptions = {}): Promise<HeldLock> {
     const wanted = toWanted(name, options, options.waitMs ?? defaultWaitMs);
-    return take(wanted, async () => keep(wanted, await line.stand(placeOf(wanted))));
+    return take(wanted, async () => keep(wanted, await stand(placeOf(wanted))));
   }
 
   async function share(
@@ -183,7 +197,7 @@ export function createLocks(coordination: Coordination): Locks {
     checkTimes({ ttlMs, waitMs, lockDelayMs: 0 });
     const holder = newHolder();
     const space = [prefix, guard, kind === 'semaphore' ? 'semaphore' : 'rw', name, holder] as const;
-    const { epoch, sentAtMs } = await line.stand({
+    const { epoch, sentAtMs } = await stand({
       ...{ what: `${whatOf(kind)} ${name}`, holder, ttlMs, waitMs, signal },
       ask: (keptMs) =>
         acquireRwSemaphore.run(redis, [], [...space, identity, participantId, kind, permits, ttlMs, keptMs]),
@@ -246,6 +260,8 @@ export function createLocks(coordination: Coordination): Locks {
       });
     },
     async close() {
+      closing.abort();
+      await Promise.allSettled([...standing]);
       await Promise.all([...held].map((each) => each.release()));
     },
   };

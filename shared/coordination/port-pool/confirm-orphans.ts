@@ -58,8 +58,8 @@ export function reclaimOrphan(
       keys.participants,
       keys.pools,
       keys.rest,
-      fence?.epochKey ?? '',
-      guardedBoot(coordination, keys),
+      fence?.epochKey ?? keys.allocations,
+      guardedBoot(coordination, keys, keys.allocations),
     ],
     [orphan.id, orphan.token, restMs, fence?.term ?? 0, ownerTtlMs],
   );

@@ -22,9 +22,12 @@ export interface PortKeys {
   readonly boot: string;
 }
 
-/** What scripts take as their boot key: '' where only lost data is guarded against, because then they need not look. */
-export function guardedBoot({ guard }: Pick<Coordination, 'guard'>, { boot }: PortKeys): string {
-  return guard === 'failover' ? boot : '';
+/**
+ * What scripts take as their boot key; `none`, their first key, where only lost data is guarded against, because then they need
+ * not look. An empty name would be refused: services may touch only keys that begin with their prefix.
+ */
+export function guardedBoot({ guard }: Pick<Coordination, 'guard'>, { boot }: PortKeys, none: string): string {
+  return guard === 'failover' ? boot : none;
 }
 
 export function portKeys(prefix: string, host: string): PortKeys {

@@ -51,7 +51,7 @@ export function createPortStore(
   ownerTtlMs = defaultOwnerTtlMs,
 ) {
   const keys = portKeys(prefix, host);
-  const boot = guardedBoot({ guard }, keys);
+  const boot = guardedBoot({ guard }, keys, keys.allocations);
 
   async function explainExhausted(pool: string): Promise<DroverError> {
     const { usage } = await readPorts(redis, prefix, host);
@@ -92,7 +92,11 @@ export function createPortStore(
 
     /** Says that the participant lives for another `ttlMs`; 0: it leaves, and what it has not released is orphaned. */
     async keep(participant: string, ttlMs: number): Promise<{ state: 'kept' | 'late' | 'gone'; dead: number }> {
-      const [state, dead] = await keepParticipant.run(redis, [keys.participants, boot], [participant, ttlMs]);
+      const [state, dead] = await keepParticipant.run(
+        redis,
+        [keys.participants, guardedBoot({ guard }, keys, keys.participants)],
+        [participant, ttlMs],
+      );
       return { state, dead };
     },
 
@@ -107,7 +111,7 @@ export function createPortStore(
       const args = Object.entries(counts).flat();
       const reply = await allocatePorts.run(
         redis,
-        [keys.allocations, keys.participants, keys.rest, keys.pools, sticky, boot],
+        [keys.allocations, keys.participants, keys.rest, keys.pools, sticky || keys.allocations, boot],
         [requestId, participant, identity, owner, longestRestMs, ownerTtlMs, ...args],
       );
       switch (reply[0]) {

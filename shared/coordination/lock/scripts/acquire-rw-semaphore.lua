@@ -27,7 +27,7 @@ end
 local first = firstInLine()
 if (not first or first == holder) and hasRoom(kind, permits) then
   leaveLine(holder)
-  local epoch = admit(holder, kind, ms, identity)
+  local epoch = admit(holder, kind, ms, identity, ms)
   serveLine()
   return { 'acquired', epoch }
 end
@@ -41,5 +41,8 @@ if keptMs > 0 then
 end
 -- A holder that died hands nothing on: whoever looks does it for the first in line.
 serveLine()
+if redis.call('ZSCORE', holdersKey, holder) then
+  return { 'queued', 0 }
+end
 local soonest = redis.call('ZRANGE', holdersKey, 0, 0, 'WITHSCORES')[2]
 return { keptMs > 0 and 'queued' or 'held', soonest and math.max(0, tonumber(soonest) - nowMs) or -1 }

@@ -1,6 +1,6 @@
 -- What the scripts of read-write locks and semaphores share: holders of which several may be there at once.
 --
--- Holders are a sorted set by the ms at which they end, with a hash of what each is; the queue is a sorted set by ticket,
+-- Holders are a sorted set by the ms at which they end, with a hash of what each is, `<kind> <epoch> <identity> <ms>`; the queue is a sorted set by ticket,
 -- read-write locks and semaphores alike. A waiter lives as long as its record, which it refreshes.
 -- Input: as of the script that includes this; ARGV[3] space, `rw` or `semaphore`, ARGV[4] name
 -- Output: none
@@ -11,7 +11,20 @@ local holdersKey, infoKey, lineKey = space .. spaceName, space .. '-info' .. spa
 local now = redis.call('TIME')
 local nowMs = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 
+-- The time limit in ms with which a holder came, at least that of a reservation.
+local function limitOf(holder)
+  local limitMs = string.match(redis.call('HGET', infoKey, holder) or '', ' (%d+)$')
+  return math.max(claimMs, tonumber(limitMs or '0'))
+end
+
 local function dropEnded()
+  local last, lastEnds = unpack(redis.call('ZRANGE', holdersKey, -1, -1, 'WITHSCORES'))
+  -- Further away than any time limit of that holder: the server's clock went back. Nobody relies on it for longer.
+  if last and tonumber(lastEnds) - nowMs > limitOf(last) then
+    for _, holder in ipairs(redis.call('ZRANGE', holdersKey, 0, -1)) do
+      redis.call('ZADD', holdersKey, 'LT', nowMs + limitOf(holder), holder)
+    end
+  end
   for _, ended in ipairs(redis.call('ZRANGEBYSCORE', holdersKey, '-inf', nowMs)) do
     redis.call('ZREM', holdersKey, ended)
     redis.call('HDEL', infoKey, ended)
@@ -40,10 +53,10 @@ local function keepUntilLast()
   end
 end
 
-local function admit(holder, kind, ms, identity)
+local function admit(holder, kind, ms, identity, limitMs)
   local epoch = nextEpoch(redis.call('GET', epochKey), now)
   redis.call('ZADD', holdersKey, nowMs + ms, holder)
-  redis.call('HSET', infoKey, holder, kind .. ' ' .. epoch .. ' ' .. identity)
+  redis.call('HSET', infoKey, holder, kind .. ' ' .. epoch .. ' ' .. identity .. ' ' .. limitMs)
   keepUntilLast()
   return epoch
 end
@@ -78,7 +91,7 @@ local function serveLine()
       return
     end
     leaveLine(first)
-    admit(first, waiter.kind, claimMs, waiter.identity)
+    admit(first, waiter.kind, claimMs, waiter.identity, waiter.ms)
     redis.call('PUBLISH', prefix .. ':wake:' .. waiter.participant, first)
   end
 end

@@ -2,7 +2,7 @@
 --
 -- Input:
 --   KEYS[1] allocations   KEYS[2] participants   KEYS[3] rest, to be followed by a pool   KEYS[4] pools
---   KEYS[5] what the owner had last, or ''   KEYS[6] boot, or '' where the guard is 'data'
+--   KEYS[5] what the owner had last, or KEYS[1]   KEYS[6] boot, or KEYS[1] where the guard is 'data'
 --   ARGV[1] id, the same again when an earlier try had no answer   ARGV[2] participant   ARGV[3] identity   ARGV[4] owner
 --   ARGV[5] longest rest in ms: a port that rests longer is one of a clock that went back
 --   ARGV[6] ttl of a participant in ms
@@ -18,7 +18,8 @@
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "../../lease/scripts/recovering.lua"
-local allocations, participants, rest, pools, sticky = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local allocations, participants, rest, pools = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local sticky = KEYS[5] ~= KEYS[1] and KEYS[5] or ''
 local id, participant = ARGV[1], ARGV[2]
 
 local found = redis.call('HGET', allocations, id)
@@ -34,7 +35,7 @@ if not untilMs or untilMs <= nowMs then
   return { 'gone' }
 end
 
-if KEYS[6] ~= '' then
+if KEYS[6] ~= KEYS[1] then
   local waitMs = recoveringMs(KEYS[6], 'failover', nowMs, tonumber(ARGV[6]))
   if waitMs > 0 then
     return { 'recovering', waitMs }

@@ -1,7 +1,7 @@
 -- Says that a participant lives: all its ports stay its own.
 --
 -- Input:
---   KEYS[1] participants   KEYS[2] boot, or '' where the guard is 'data': a server that took over is seen early
+--   KEYS[1] participants   KEYS[2] boot, or KEYS[1] where the guard is 'data': a server that took over is seen early
 --   ARGV[1] participant   ARGV[2] ttl in ms; 0 when it leaves: its ports become orphans now
 -- Output:
 --   {'kept', dead}    `dead` participants of the host may have left ports
@@ -11,7 +11,7 @@
 --@include "server-time.lua"
 --@include "../../lease/scripts/recovering.lua"
 local participants, participant, ttlMs = KEYS[1], ARGV[1], tonumber(ARGV[2])
-if KEYS[2] ~= '' then
+if KEYS[2] ~= KEYS[1] then
   recoveringMs(KEYS[2], 'failover', nowMs, ttlMs)
 end
 local untilMs = tonumber(redis.call('ZSCORE', participants, participant) or '')

@@ -2,7 +2,7 @@
 --
 -- Input:
 --   KEYS[1] allocations   KEYS[2] pools   KEYS[3] rest, to be followed by a pool   KEYS[4] foreign, likewise
---   KEYS[5] boot, or '' where the guard is 'data'
+--   KEYS[5] boot, or KEYS[1] where the guard is 'data'
 --   ARGV[1] id   ARGV[2] token   ARGV[3] for how long a foreign port is left alone, in ms
 --   ARGV[4] ttl of a participant in ms
 --   ARGV[5…] pool and port of each foreign one
@@ -22,7 +22,7 @@ local record = found and readRecord(found)
 if not record or record.token ~= ARGV[2] then
   return { 'lost' }
 end
-if KEYS[5] ~= '' then
+if KEYS[5] ~= KEYS[1] then
   local waitMs = recoveringMs(KEYS[5], 'failover', nowMs, tonumber(ARGV[4]))
   if waitMs > 0 then
     return { 'recovering', waitMs }
