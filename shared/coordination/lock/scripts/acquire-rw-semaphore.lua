@@ -12,7 +12,7 @@
 -- Events: the holder on the channel of its participant, for one that is served on the way
 --@include "rw-semaphore-queue.lua"
 local holder, identity, participant = ARGV[5], ARGV[6], ARGV[7]
-local kind, permits, ms, keptMs = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local kind, permits, ms, keptMs = ARGV[8], tonumber(ARGV[9]), math.ceil(tonumber(ARGV[10])), tonumber(ARGV[11])
 
 dropEnded()
 if redis.call('ZSCORE', holdersKey, holder) then

@@ -10,6 +10,6 @@ dropEnded()
 if not redis.call('ZSCORE', holdersKey, ARGV[5]) then
   return { 'expired' }
 end
-redis.call('ZADD', holdersKey, nowMs + tonumber(ARGV[6]), ARGV[5])
+redis.call('ZADD', holdersKey, nowMs + math.ceil(tonumber(ARGV[6])), ARGV[5])
 keepUntilLast()
 return { 'renewed' }

@@ -11,10 +11,10 @@ local holdersKey, infoKey, lineKey = space .. spaceName, space .. '-info' .. spa
 local now = redis.call('TIME')
 local nowMs = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 
--- The time limit in ms with which a holder came, at least that of a reservation.
+-- The time limit in ms with which a holder came, at least that of a reservation; unknown is without end.
 local function limitOf(holder)
   local limitMs = string.match(redis.call('HGET', infoKey, holder) or '', ' (%d+)$')
-  return math.max(claimMs, tonumber(limitMs or '0'))
+  return limitMs and math.max(claimMs, tonumber(limitMs)) or math.huge
 end
 
 local function dropEnded()
