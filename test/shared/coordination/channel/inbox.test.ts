@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 
 import { channelKeys } from '../../../../shared/coordination/channel/channel-keys.ts';
@@ -85,4 +87,30 @@ test('who follows an inbox gets what is there, what comes, and what came while t
   await eventually(async () => void (await inbox.put('ada', 3, { id: 'three' })));
   await eventually(() => assert.deepEqual(heard, [1, 2, 3]), { timeoutMs: 2000 });
   await following.close();
+});
+
+test('who follows an inbox stops when its participant leaves, without being closed himself', async (t) => {
+  const redis = await startRedis(t);
+  const url = JSON.stringify(redis.url);
+  const folder = new URL('../../../../shared/coordination/', import.meta.url).href;
+  const program = `
+    import { openCoordination } from '${folder}open-coordination.ts';
+    import { createChannels } from '${folder}channel/create-channels.ts';
+    const coordination = openCoordination({ url: ${url}, identity: 'host/1' });
+    await coordination.ready();
+    const channels = createChannels(coordination);
+    const inbox = channels.inbox('mail');
+    await inbox.put('ada', 1);
+    await new Promise((heard) => inbox.follow('ada', heard));
+    await channels.close();
+    await coordination.close();
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
+  t.after(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  const code = await Promise.race([
+    ended,
+    new Promise((resolve) => setTimeout(resolve, 8000, 'still running').unref()),
+  ]);
+  assert.deepEqual(code, [0, null]);
 });
