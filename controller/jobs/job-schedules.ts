@@ -1,6 +1,8 @@
 import { Queue, type RepeatOptions, Worker } from 'bullmq';
 import { parseSchedule, type Schedule } from '../../shared/coordination/cron/schedule.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
+import { childAbort } from '../../shared/runtime/child-abort.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { ActiveJob } from './active-jobs.ts';
 
@@ -28,6 +30,8 @@ const lockMs = 10_000;
 const stalledIntervalMs = 5_000;
 /** Then the tick that should have come next has been lost together with the controller that had taken the one before. */
 const overdueMs = 15_000;
+/** An order to a server that answers takes milliseconds. */
+const closeWithinMs = 2_000;
 /** Two hundred services with as many jobs as a spec may hold. */
 const maxSchedules = 10_000;
 
@@ -77,13 +81,19 @@ export function createJobSchedules({ redisUrl, keyPrefix, logger, onTick }: JobS
       for (const name of present.keys()) if (!jobs.has(name)) await queue.removeJobScheduler(name);
     },
     async close() {
-      try {
-        // Without Redis it would wait for it: then its lock runs out by itself.
-        await worker.close(connections.worker.state !== 'ready');
-        await queue.close();
-      } catch (error) {
-        logger.debug('The queue of jobs was not closed in order', { error });
-      }
+      const closeInOrder = async () => {
+        try {
+          // Without Redis it would wait for it: then its lock runs out by itself.
+          await worker.close(connections.worker.state !== 'ready');
+          await queue.close();
+        } catch (error) {
+          logger.debug('The queue of jobs was not closed in order', { error });
+        }
+      };
+      // A Redis that has just died is not known to be away yet, and would be waited for without an end.
+      const isLate = childAbort();
+      await Promise.race([closeInOrder(), systemClock.sleep(closeWithinMs, isLate.signal)]);
+      isLate.abort();
       await Promise.all(Object.values(connections).map((connection) => connection.close()));
     },
   };
