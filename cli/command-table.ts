@@ -11,6 +11,7 @@ const table: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   'token create': async () => (await import('./commands/token-create.ts')).tokenCreate,
   'token ls': async () => (await import('./commands/token-ls.ts')).tokenLs,
   'token revoke': async () => (await import('./commands/token-revoke.ts')).tokenRevoke,
+  preflight: async () => (await import('./commands/preflight.ts')).preflight,
   plan: async () => (await import('./commands/plan.ts')).plan,
   deploy: async () => (await import('./commands/deploy.ts')).deploy,
   ls: async () => (await import('./commands/ls.ts')).ls,

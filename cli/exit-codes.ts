@@ -7,6 +7,7 @@ export const exitCodes = {
   5: 'the deployment failed and was not rolled back: revisions may be mixed',
   6: 'conflict: the service or token is not in the state that the command needs',
   7: 'no controller, or its store, can be reached',
+  8: 'unsafe to scale: something in the code is wrong at more than one instance',
   130: 'detached by Ctrl-C or a time limit; the work goes on in the cluster',
 } as const;
 
