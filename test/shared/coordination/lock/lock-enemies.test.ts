@@ -106,7 +106,7 @@ for (const kind of ['writeLock', 'semaphore'] as const) {
     await take(a);
     await a.coordination.close();
     const space = kind === 'writeLock' ? 'rw' : 'semaphore';
-    const [holder, ends] = await redis.zrange(`${prefix}:${space}:x`, 0, 0, 'WITHSCORES');
+    const [holder, ends] = await redis.zrange(`${prefix}:${space}:x`, '0', '0', 'WITHSCORES');
     // What an hour back looks like to Redis: every end is an hour further away.
     const later = Number(ends) + 3_600_000;
     await redis.zadd(`${prefix}:${space}:x`, later, holder!);
