@@ -6,6 +6,9 @@ import { bare, calleeName, descendants, isCall, isMember, type Node, option, pro
 const closers =
   /^(close-with-grace|http-terminator|@godaddy\/terminus|stoppable|fastify-graceful-shutdown|lightship|async-exit-hook)$/;
 
+/** Through how many names a port is followed; a name may also stand for itself. */
+const maxSteps = 6;
+
 /** Servers on a port of their own choice, and servers that nobody stops. */
 export const listening: Check = ({ source, project, reach }) => {
   const found: Finding[] = [];
@@ -56,18 +59,19 @@ function saysPort(node: Node): boolean {
 }
 
 /** The port, if it is a number in the code that nothing can change. 0 asks for any port. */
-function fixedPort(project: Project, source: Source, expression: Node): number | undefined {
+function fixedPort(project: Project, source: Source, expression: Node, steps = 0): number | undefined {
   const node = bare(expression);
+  if (steps > maxSteps) return undefined;
   if (node.type === 'NumericLiteral') return node.value === 0 ? undefined : node.value;
   if (node.type === 'StringLiteral') return Number(node.value) || undefined;
   if (isCall(node) && calleeName(node) === 'Number' && node.arguments[0])
-    return fixedPort(project, source, node.arguments[0]);
+    return fixedPort(project, source, node.arguments[0], steps + 1);
   if (node.type !== 'Identifier') return undefined;
   const binding = project.resolve(source, node);
   const declarator = binding === undefined ? undefined : binding.source.parentOf(binding.declaration);
   // What is taken out of the environment has its number as a default only.
   if (binding?.init === undefined || declarator?.type !== 'VariableDeclarator') return undefined;
-  return fixedPort(project, binding.source, binding.init);
+  return fixedPort(project, binding.source, binding.init, steps + 1);
 }
 
 function endsInOrder(project: Project, source: Source): boolean {

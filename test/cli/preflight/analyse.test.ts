@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { analyse } from '../../../cli/preflight/analyse.ts';
 import { listSources } from '../../../cli/preflight/list-sources.ts';
 import { rules } from '../../../cli/preflight/rules.ts';
@@ -46,6 +47,46 @@ test('each file of this repository is read without a failure', () => {
   );
   // What is no code at all ends in a finding, not in an exception.
   for (const { path, text } of files) if (!code.some((one) => one.path === path)) find(`${path}.ts`, text);
+});
+
+test('pieces of code in any order end in findings, never in an exception', () => {
+  const pieces = [
+    ...[
+      'const a = a;',
+      'let b = { ...b };',
+      'class A extends A { b = new A(); }',
+      'app.listen(a);',
+      'app.listen({ port: a })',
+    ],
+    ...[
+      "import a from './a.js';",
+      "export * from './a.js';",
+      'module.exports = a;',
+      'app.post("/", a, b, (q) => a.set(b, q));',
+    ],
+    ...[
+      'function a(a) { a(a); b(a); }',
+      'setTimeout(a, 1);',
+      'a = a[a] = b;',
+      'fs.writeFile(a, b);',
+      'a.b.c.bind(a)();',
+    ],
+    ...[
+      'while (true) { await a(); }',
+      '@Cron(a) class B { @Cron() b() { this.b(); } }',
+      '}',
+      '(',
+      '`${a',
+      '// drover-ignore-next-line',
+    ],
+  ];
+  const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 12 }).map((some) => some.join('\n'));
+  const path = fc.constantFrom('a.js', 'a.ts', 'a.cjs', 'b.mts', 'b.jsx');
+  fc.assert(
+    fc.property(fc.array(fc.record({ path, text: texts }), { maxLength: 3 }), (files) => {
+      for (const { line, column, rule } of analyse(files)) assert.ok(line >= 1 && column >= 1 && rule in rules);
+    }),
+  );
 });
 
 test('a syntax error is a finding with its position', () => {
