@@ -28,7 +28,7 @@ export function findContainers(source: Source, project: Project, reach: Reach): 
       const uses = [...source.usesOf(binding).map((use) => ({ source, node: use })), ...elsewhere];
       return [{ name: node.id.name, node: node.id, uses, holdsSockets: typeNamesSocket(node.id, node.init) }];
     }
-    const property = propertyOf(node);
+    const property = propertyOf(source, node);
     if (property === undefined || !isContainer(property.value)) return [];
     const around = classAround(source, node);
     if (around === undefined || !outlivesRequests(project, reach, around)) return [];
@@ -58,7 +58,7 @@ function isContainer(value: Node | null | undefined): boolean {
 }
 
 /** `used = new Set()` in a class, or `this.used = new Set()` in its constructor. */
-function propertyOf(node: Node): { name: string; value: Node; target?: Node } | undefined {
+function propertyOf(source: Source, node: Node): { name: string; value: Node; target?: Node } | undefined {
   if ((node.type === 'ClassProperty' || node.type === 'ClassPrivateProperty') && node.value) {
     const name = keyName(node.key);
     return name === undefined || (node.type === 'ClassProperty' && node.static)
@@ -68,6 +68,9 @@ function propertyOf(node: Node): { name: string; value: Node; target?: Node } | 
   if (node.type !== 'AssignmentExpression' || !isMember(node.left) || node.left.object.type !== 'ThisExpression') {
     return undefined;
   }
+  // Anywhere else it is emptied, and was declared before.
+  const method = source.parentOf(source.parentOf(source.parentOf(node) ?? node) ?? node);
+  if (method?.type !== 'ClassMethod' || method.kind !== 'constructor') return undefined;
   const name = propertyName(node.left);
   return name === undefined ? undefined : { name, value: node.right, target: node.left };
 }

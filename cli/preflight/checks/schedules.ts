@@ -12,6 +12,9 @@ const claiming =
 /** What does no harm when all instances do it: it is about this process, or only looks. */
 const harmless =
   /^(ping|terminate|log|info|debug|warn|error|trace|write|memoryUsage|cpuUsage|uptime|hrtime|now|monotonicMs|gc|forEach|map|filter|keys|values|entries|get|has|delete|clear\w*|unref|round|floor|max|min|Number|String|Boolean|Date|stringify|toISOString|toFixed|join|heartbeat|gauge|observe|inc|send|emit|abort|resolve|then|catch)$/;
+/** Calls that look for work: in a database, in a list of Redis, at a queue. Other loops wait for something of their own. */
+const looking =
+  /^(find\w*|select\w*|query\w*|execute|all|[lrs]pop|zpopmin|zrange\w*|dequeue\w*|poll\w+|fetch\w*|receive\w*|(get)?next\w*(job|task|message)s?)$/i;
 /** How many steps of calls are followed from a timer. */
 const maxSteps = 4;
 
@@ -24,8 +27,8 @@ export const schedules: Check = ({ source, project, reach }) =>
       return [findingAt(source, decorator, 'in-process-cron', `@${name}`)];
     }
     if (isEndless(node) && !reach.isInRequest(source, node)) {
-      const works = descendants(node).some(({ type }) => type === 'AwaitExpression');
-      if (works && hasWork(project, source, node) && !isClaimed(project, source, node)) {
+      const looks = callsFrom(project, source, node).some((one) => isCall(one) && looking.test(calleeName(one) ?? ''));
+      if (looks && !isClaimed(project, source, node)) {
         return [findingAt(source, node, 'loop-work', 'while (true)')];
       }
     }

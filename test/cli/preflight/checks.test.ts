@@ -12,6 +12,18 @@ const end = "process.on('SIGTERM', () => server.close());\n";
 
 const rows: Row[] = [
   [
+    'a property that is made in the constructor, and emptied later',
+    'a.js',
+    "class P { constructor() { this.used = []; } take(p) { this.used.push(p); return this.used; } empty() { this.used = []; } }\nconst p = new P();\napp.post('/', () => p.take(1));",
+    ['memory-state'],
+  ],
+  [
+    'a loop that waits',
+    'a.ts',
+    'async function wait() { while (true) { if (await isReady()) return; await sleep(10); } }',
+    [],
+  ],
+  [
     'node-cron',
     'a.mjs',
     "import cron from 'node-cron';\ncron.schedule('* * * * *', () => bill());",
