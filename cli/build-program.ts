@@ -26,6 +26,9 @@ const groupSummaries: Readonly<Record<string, string>> = {
   agent: 'The agent of this host',
   token: 'Tokens with which hosts join',
   node: 'The hosts of the cluster',
+  lock: 'What services hold and wait for',
+  cron: 'Jobs by the clock, of services and service files',
+  port: 'Pools of ports that are never given twice',
 };
 
 /** Makes the parser of the whole command line from the table of commands. */

@@ -82,7 +82,10 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
   client.on('ready', () => enter('ready'));
   client.on('close', () => enter('down'));
   client.on('error', (error: Error) => {
-    if (lastError?.message !== error.message) logger.warn('Redis connection failed', { error: error.message });
+    // What the client itself would ask on a connection that is going: its end is told apart.
+    const isOwn = error.message.startsWith("Stream isn't writeable");
+    if (isOwn) logger.debug('Redis connection is going', { error: error.message });
+    else if (lastError?.message !== error.message) logger.warn('Redis connection failed', { error: error.message });
     lastError = error;
   });
 

@@ -34,7 +34,7 @@ return (function(KEYS, ARGV)
 `;
 const call = '\nend)(rest(KEYS), rest(ARGV))';
 
-/** The value of a lock's key is `<holder> <token> <identity>`. */
+/** The value of a lock's key begins with `<holder> <token> `. */
 const whileHeld = `
 local value = redis.call('GET', KEYS[1])
 if not value or string.match(value, '^%S+ (%d+)') ~= ARGV[1] then

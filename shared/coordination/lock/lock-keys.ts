@@ -4,7 +4,7 @@ export interface LockKeys {
   readonly epoch: string;
   /** The channel on which one participant is woken; a message is the holder that was served. */
   wake(participantId: string): string;
-  /** String with a time limit: `<holder> <epoch> <identity>`. */
+  /** String with a time limit: `<holder> <epoch> <identity> <limit in ms>`, with ` *` after it while somebody waits. */
   lock(name: string): string;
   /** Sorted set: holders by ticket. */
   queue(name: string): string;

@@ -148,7 +148,7 @@ export function createLocks(coordination: Coordination): Locks {
       },
       giveBack() {
         if (only === undefined) return release();
-        const freeing = free({ only, value: `${holder} ${epoch} ${identity}` });
+        const freeing = free({ only, value: `${holder} ${epoch} ${identity} ${limitMs}` });
         return freeing.then((freed) => (freed === 0 ? release() : freed));
       },
     });

@@ -27,6 +27,6 @@ if waitMs > 0 then
   return { 'recovering', waitMs }
 end
 if holder then
-  return { 'held', redis.call('PTTL', lease) }
+  return { 'held', leftOfLeaseMs(lease, limitMs) }
 end
 return { 'acquired', grantLease(lease, epoch, token, limitMs, time) }

@@ -1,5 +1,5 @@
 --@include "recovering.lua"
--- Snippet: gives a lease that is free to a token.
+-- Snippet: gives a lease that is free to a token, and says how long one that is not may last.
 --
 -- Input   leaseKey, epochKey, token; limitMs: time limit of the key; time: reply of TIME
 -- Output  the new epoch, as decimal text
@@ -12,4 +12,14 @@ local function grantLease(leaseKey, epochKey, token, limitMs, time)
   redis.call('SET', epochKey, nextEpoch)
   redis.call('SET', leaseKey, token, 'PX', limitMs)
   return nextEpoch
+end
+
+-- A server whose clock went back keeps keys for longer; nobody relies on a lease for more than its time limit.
+local function leftOfLeaseMs(leaseKey, limitMs)
+  local leftMs = redis.call('PTTL', leaseKey)
+  if leftMs <= limitMs then
+    return leftMs
+  end
+  redis.call('PEXPIRE', leaseKey, limitMs)
+  return limitMs
 end

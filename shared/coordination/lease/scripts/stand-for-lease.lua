@@ -51,7 +51,7 @@ if waitMs > 0 then
   return { 'recovering', waitMs, rank }
 end
 if holder then
-  return { 'held', redis.call('PTTL', lease), rank }
+  return { 'held', leftOfLeaseMs(lease, limitMs), rank }
 end
 if rank > 0 then
   return { 'held', 0, rank }

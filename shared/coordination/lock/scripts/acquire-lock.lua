@@ -32,8 +32,8 @@ for i = 3, #keys do
   end
 end
 if mine == #names then
-  for i = 3, #keys do
-    redis.call('PEXPIRE', keys[i], ms)
+  for i, name in ipairs(names) do
+    prolong(name, values[i + 2], ms)
   end
   return { 'acquired', string.match(values[3], '^%S+ (%d+)') }
 end
@@ -92,12 +92,12 @@ if taken < #names then
 end
 
 local endsMs = -1
-for i, name in ipairs(names) do
+for _, name in ipairs(names) do
   if keptMs > 0 and firstOf(name) ~= holder then
     endsMs = -1
     break
   end
-  endsMs = math.max(endsMs, redis.call('PTTL', keys[i + 2]))
+  endsMs = math.max(endsMs, leftOfLockMs(name))
 end
 if keptMs == 0 then
   return { 'held', endsMs }

@@ -1,7 +1,7 @@
 -- Gives back each of some locks that nobody waits for: the short way of release-lock.lua.
 --
 -- Input:
---   ARGV[1] prefix, then two for each lock: name, its value while nobody waits, `<holder> <epoch> <identity>`
+--   ARGV[1] prefix, then two for each lock: name, its value while nobody waits, `<holder> <epoch> <identity> <limit>`
 -- Output: for each 1 if it was held so, or 0 where the long way has to be gone
 -- Events: none
 local call, argv, prefix = redis.call, ARGV, ARGV[1] .. ':lock:'

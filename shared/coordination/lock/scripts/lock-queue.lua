@@ -1,6 +1,7 @@
 -- What all scripts of locks share. ARGV[1] is the prefix, ARGV[2] the guard, of every one of them.
 --
--- A lock is a string with a time limit, `<holder> <epoch> <identity>`, with ` *` after it while somebody waits. A queue is a sorted set of holders by ticket; a
+-- A lock is a string with a time limit, `<holder> <epoch> <identity> <limit in ms>`, with ` *` after it
+-- while somebody waits. A queue is a sorted set of holders by ticket; a
 -- holder that wants several names has one ticket in all their queues, so the lowest ticket of all is the first in each
 -- of its queues, and nobody waits in a circle. A waiter lives as long as its record, which it refreshes.
 -- Input: as of the script that includes this
@@ -11,6 +12,8 @@ local prefix, guard = ARGV[1], ARGV[2]
 local epochKey, bootKey = prefix .. ':epoch', prefix .. ':boot'
 -- A holder that is served must claim within this time: enough for a busy process, little for a dead one.
 local claimMs = 1000
+-- No place is kept for longer without a sign of life, whatever a clock that went back makes of it.
+local longestPlaceMs = 3000
 
 local function lockKey(name)
   return prefix .. ':lock:' .. name
@@ -49,13 +52,31 @@ local function markAwaited(name)
 end
 
 local function take(names, holder, identity, ms, epoch)
-  local value = holder .. ' ' .. epoch .. ' ' .. identity
+  local value = holder .. ' ' .. epoch .. ' ' .. identity .. ' ' .. ms
   for _, name in ipairs(names) do
     redis.call('SET', lockKey(name), value, 'PX', ms)
     if redis.call('EXISTS', queueKey(name)) == 1 then
       markAwaited(name)
     end
   end
+end
+
+-- Prolongs a lock by its holder, to a limit that may be another than before.
+local function prolong(name, value, ms)
+  local rest = string.match(value, '^%S+ %d+ %S+ %d+(.*)$')
+  local known = string.match(value, '^(%S+ %d+ %S+) %d+')
+  redis.call('SET', lockKey(name), known .. ' ' .. ms .. rest, 'PX', ms)
+end
+
+-- A server whose clock went back keeps keys for longer; nobody relies on a lock for more than its limit.
+local function leftOfLockMs(name)
+  local leftMs = redis.call('PTTL', lockKey(name))
+  local limitMs = tonumber(string.match(redis.call('GET', lockKey(name)) or '', '^%S+ %d+ %S+ (%d+)'))
+  if not limitMs or leftMs <= limitMs then
+    return leftMs
+  end
+  redis.call('PEXPIRE', lockKey(name), limitMs)
+  return limitMs
 end
 
 local function dequeue(names, holder)
@@ -74,6 +95,9 @@ local function firstOf(name)
     end
     local record = redis.call('GET', waiterKey(first))
     if record then
+      if redis.call('PTTL', waiterKey(first)) > longestPlaceMs then
+        redis.call('PEXPIRE', waiterKey(first), longestPlaceMs)
+      end
       return first, record
     end
     redis.call('ZREM', queueKey(name), first)

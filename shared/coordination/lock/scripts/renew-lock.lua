@@ -7,6 +7,7 @@
 --@include "lock-queue.lua"
 local names = namesFrom(5)
 local epoch
+local values = {}
 for _, name in ipairs(names) do
   local value = redis.call('GET', lockKey(name))
   if not value then
@@ -16,8 +17,9 @@ for _, name in ipairs(names) do
     return { 'taken' }
   end
   epoch = string.match(value, '^%S+ (%d+)')
+  values[name] = value
 end
 for _, name in ipairs(names) do
-  redis.call('PEXPIRE', lockKey(name), ARGV[4])
+  prolong(name, values[name], ARGV[4])
 end
 return { 'renewed', epoch }

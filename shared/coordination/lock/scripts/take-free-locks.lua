@@ -29,7 +29,7 @@ for at = 3, #argv, 3 do
     -- The clock keeps epochs rising even when the counter was lost.
     epoch = epoch and epoch + 1 or math.max((found[1] or 0) + 1, micros)
     local text = string.format('%d', epoch)
-    call('SET', keys[place + 3], holder .. ' ' .. text .. ' ' .. argv[2], 'PX', limitMs)
+    call('SET', keys[place + 3], holder .. ' ' .. text .. ' ' .. argv[2] .. ' ' .. limitMs, 'PX', limitMs)
     taken[name] = true
     reply[place] = text
   else

@@ -93,6 +93,21 @@ test('with every holder and waiter forgotten by Redis, holders learn it and nobo
   }
 });
 
+test('a lock of a dead holder, and the place of a dead waiter, end in time also when the clock of the server went back', async (t) => {
+  const { open, redis } = await start(t);
+  const [a, b, c] = [await open(), await open(), await open()];
+  await a.locks.lock('x', { ttlMs: 600 });
+  const waiting = assert.rejects(b.locks.lock('x', { ttlMs: 600 }));
+  await eventually(async () => (await redis.zcard(`${prefix}:lock-queue:x`)) === 1);
+  // Both die: what they would give back stays.
+  for (const { coordination } of [a, b]) coordination.redis.disconnect();
+  for (const { coordination } of [a, b]) await coordination.close();
+  await waiting;
+  // What an hour back looks like to Redis: every end is an hour further away.
+  for (const key of await redis.keys(`${prefix}:lock*`)) await redis.pexpire(key, (await redis.pttl(key)) + 3_600_000);
+  await (await c.locks.lock('x', { ttlMs: 600, waitMs: 8000 })).release();
+});
+
 for (const kind of ['writeLock', 'semaphore'] as const) {
   test(`a ${kind} of a dead holder ends within its ttl also when the clock of the server went back an hour`, async (t) => {
     const { open, redis } = await start(t);
