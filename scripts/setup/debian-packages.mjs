@@ -8,7 +8,6 @@ import { SetupError } from './setup-error.mjs';
  */
 export const knownDebianPackages = {
   'redis-server': 'redis-server',
-  'redis-sentinel': 'redis-sentinel',
   haproxy: 'haproxy',
   wrk: 'wrk',
   chromium: 'chromium',
@@ -17,7 +16,6 @@ export const knownDebianPackages = {
 
 const whatFor = {
   'redis-server': 'the store behind the controllers',
-  'redis-sentinel': 'the failovers of the fault harness',
   haproxy: 'the yardstick of the router benchmark',
   wrk: 'the load generator of the router benchmark',
   chromium: 'the browser of the dashboard tests',

@@ -92,7 +92,8 @@ export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
       mkdirSync(directory);
       const file = join(directory, 'sentinel.conf');
       writeFileSync(file, sentinelConfig(port, ports[0]!, directory).join('\n'));
-      await launch(['redis-sentinel', file], port);
+      // The same program: Debian's package of that name is a link to it.
+      await launch(['redis-server', file, '--sentinel'], port);
     }),
   );
   await eventually(() => everySentinelKnowsAll(sentinelPorts), { timeoutMs: 20_000, intervalMs: 100 });

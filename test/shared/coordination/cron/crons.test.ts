@@ -142,11 +142,15 @@ test('a run that takes too long is aborted and recorded as timed out', async (t)
   const job = crons.cron('beat', { everyMs: 60_000 }, hang, { maxRunMs: 100 });
   await job.ready;
   const runId = await job.trigger();
-  const [record] = await eventually(async () => {
-    const records = await job.history();
-    assert.equal(records.length, 1);
-    return records;
-  });
+  const [record] = await eventually(
+    async () => {
+      const records = await job.history();
+      assert.equal(records.length, 1);
+      return records;
+      // A handler that does not heed its signal is given five seconds.
+    },
+    { timeoutMs: 15_000 },
+  );
   assert.deepEqual([record!.runId, record!.outcome, record!.trigger], [runId, 'timed-out', 'manual']);
 });
 
