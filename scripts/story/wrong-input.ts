@@ -65,10 +65,10 @@ export async function makeWrongInputs(workshop: string, port: number): Promise<W
     { title: 'an unknown revision', args: ['rollback', 'hello', '--to', '9999'], code: 1, says: /9999/ },
     {
       title: 'a bad token',
-      args: ['ls', '--token', 'drva_this_is_not_the_token_of_anyone'],
-      env: { DROVER_TOKEN_FILE: '' },
+      args: ['ls'],
+      env: { DROVER_TOKEN: 'drva_this_is_not_the_token_of_anyone' },
       code: 1,
-      says: /token/i,
+      says: /TOKEN_INVALID/,
     },
     { title: 'an unknown command', args: ['depoly'], code: 1, says: /deploy/ },
     { title: 'a controller that is not there', args: ['ls', '--url', nobody], code: 7, says: /controller/i },
