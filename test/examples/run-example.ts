@@ -26,7 +26,7 @@ export interface RunningExample {
   readonly url: string;
   /** All that it has printed. */
   output(): string;
-  /** What GET / answers. */
+  /** What GET of `path` answers, by default of /. */
   look(): Promise<Record<string, unknown>>;
   /** SIGINT; answers how it ended by itself. */
   stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -37,8 +37,9 @@ export async function runExample(
   t: Lifetime,
   file: string,
   environment: Readonly<Record<string, string>>,
+  { path = '/' }: { readonly path?: string } = {},
 ): Promise<RunningExample> {
-  const port = await freePort();
+  const port = environment.PORT ?? (await freePort());
   const [command, args] = file.endsWith('.py') ? ['python3', [file]] : [process.execPath, [file]];
   const child = spawn(command, args, {
     env: {
@@ -59,7 +60,7 @@ export async function runExample(
   }
   const url = `http://127.0.0.1:${port}`;
   const ended = once(child, 'exit');
-  const look = async () => (await (await fetch(`${url}/`)).json()) as Record<string, unknown>;
+  const look = async () => (await (await fetch(`${url}${path}`)).json()) as Record<string, unknown>;
   await eventually(
     async () => {
       try {
