@@ -181,6 +181,7 @@ export function createLine(coordination: Coordination): Line {
           first.answer = await ask(place, waitMs > 0 ? keptMs : 0);
           if (first.answer[0] === 'acquired') {
             signal?.throwIfAborted();
+            leaving.throwIfAborted();
             return { epoch: Number(first.answer[1]), sentAtMs };
           }
         } catch (error) {
@@ -200,9 +201,11 @@ export function createLine(coordination: Coordination): Line {
       const sentAtMs = clock.monotonicMs();
       try {
         const answer = await ask(place, 0);
+        leaving.throwIfAborted();
         return answer[0] === 'acquired' ? { epoch: Number(answer[1]), sentAtMs } : null;
       } catch (error) {
         await leave(place);
+        leaving.throwIfAborted();
         throw notGot(place, error);
       }
     },

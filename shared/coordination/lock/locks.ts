@@ -59,7 +59,7 @@ export interface Locks {
   list(options?: ListLocksOptions): Promise<LockView[]>;
   /** Puts out the holder with this token, who learns it at its next renewal. @throws DroverError LOCK_NOT_FOUND, STORE_UNREACHABLE */
   breakLock(name: string, token: number): Promise<void>;
-  /** Gives back all that is held here. Never throws. */
+  /** Gives back all that is held here, and what is granted meanwhile; asks for nothing more afterwards. Never throws. */
   close(): Promise<void>;
 }
 
@@ -85,11 +85,12 @@ interface Wanted {
 }
 
 export function createLocks(coordination: Coordination): Locks {
-  const { redis, prefix, guard, identity, participantId, minReplicas, clock, signal: leaving } = coordination;
+  const { redis, prefix, guard, identity, participantId, minReplicas, clock } = coordination;
   const mayGoShortWay = guard === 'data' && minReplicas === 0;
-  const closing = childAbort(leaving);
+  const closing = childAbort(coordination.signal);
   const line = createLine({ ...coordination, signal: closing.signal });
-  const standing = new Set<Promise<Grant>>();
+  /** What is asked for, to the point where it is held or refused. */
+  const underWay = new Set<Promise<HeldLock | null>>();
   const held = new Set<HeldLock>();
   const onEnd = (lock: HeldLock) => held.delete(lock);
   let count = 0;
@@ -162,28 +163,28 @@ export function createLocks(coordination: Coordination): Locks {
    */
   function take(wanted: Wanted, longWay: () => Promise<HeldLock>): Promise<HeldLock> {
     const { only, holder, limitMs, ttlMs, signal } = wanted;
-    if (only === undefined || leaving.aborted || signal?.aborted) return longWay();
+    const isOver = () => closing.signal.aborted || signal?.aborted === true;
+    if (only === undefined || isOver()) return longWay();
     const sentAtMs = clock.monotonicMs();
     return answerWithin(takeFree({ holder, limitMs, only }), answerTimeoutMs(ttlMs), clock).then(
-      (epoch) => (epoch === '' || signal?.aborted ? longWay() : keep(wanted, { epoch: Number(epoch), sentAtMs })),
+      (epoch) => (epoch === '' || isOver() ? longWay() : keep(wanted, { epoch: Number(epoch), sentAtMs })),
       longWay,
     );
   }
 
-  /** Who closes leaves all lines first: what is given back must not go to one who leaves as well. */
-  async function stand(place: Place): Promise<Grant> {
-    const waiting = line.stand(place);
-    standing.add(waiting);
+  /** Who closes waits for all of it: what is granted to one who has gone would be renewed without anybody who gives it back. */
+  async function follow<T extends HeldLock | null>(asking: Promise<T>): Promise<T> {
+    underWay.add(asking);
     try {
-      return await waiting;
+      return await asking;
     } finally {
-      standing.delete(waiting);
+      underWay.delete(asking);
     }
   }
 
   async function lock(name: string | readonly string[], options: LockOptions = {}): Promise<HeldLock> {
     const wanted = toWanted(name, options, options.waitMs ?? defaultWaitMs);
-    return take(wanted, async () => keep(wanted, await stand(placeOf(wanted))));
+    return follow(take(wanted, async () => keep(wanted, await line.stand(placeOf(wanted)))));
   }
 
   async function share(
@@ -197,7 +198,7 @@ export function createLocks(coordination: Coordination): Locks {
     checkTimes({ ttlMs, waitMs, lockDelayMs: 0 });
     const holder = newHolder();
     const space = [prefix, guard, kind === 'semaphore' ? 'semaphore' : 'rw', name, holder] as const;
-    const { epoch, sentAtMs } = await stand({
+    const { epoch, sentAtMs } = await line.stand({
       ...{ what: `${whatOf(kind)} ${name}`, holder, ttlMs, waitMs, signal },
       ask: (keptMs) =>
         acquireRwSemaphore.run(redis, [], [...space, identity, participantId, kind, permits, ttlMs, keptMs]),
@@ -216,8 +217,8 @@ export function createLocks(coordination: Coordination): Locks {
     lock,
     async tryLock(name, options = {}) {
       const wanted = toWanted(name, options, 0);
-      const grant = await line.tryOnce(placeOf(wanted));
-      return grant === null ? null : keep(wanted, grant);
+      const trying = line.tryOnce(placeOf(wanted));
+      return follow(trying.then((grant) => (grant === null ? null : keep(wanted, grant))));
     },
     async withLock(name, options, body) {
       const lockOfBody = await lock(name, options);
@@ -227,13 +228,13 @@ export function createLocks(coordination: Coordination): Locks {
         await lockOfBody.release();
       }
     },
-    readLock: (name, options) => share(name, 'read', 0, options),
-    writeLock: (name, options) => share(name, 'write', 0, options),
+    readLock: (name, options) => follow(share(name, 'read', 0, options)),
+    writeLock: (name, options) => follow(share(name, 'write', 0, options)),
     semaphore(name, { permits }) {
       if (!Number.isSafeInteger(permits) || permits < 1 || permits > maxPermits) {
         throw invalid('permits', 'is no number of permits', `1 to ${maxPermits}`);
       }
-      return { acquire: (options) => share(name, 'semaphore', permits, options) };
+      return { acquire: (options) => follow(share(name, 'semaphore', permits, options)) };
     },
     list: (options) => listLocks(coordination, options),
     async breakLock(name, token) {
@@ -261,7 +262,8 @@ export function createLocks(coordination: Coordination): Locks {
     },
     async close() {
       closing.abort();
-      await Promise.allSettled([...standing]);
+      // All lines are left first: what is given back must not go to one who leaves as well.
+      await Promise.allSettled([...underWay]);
       await Promise.all([...held].map((each) => each.release()));
     },
   };

@@ -78,6 +78,7 @@ export function createQuorumLocks(options: QuorumLocksOptions): QuorumLocks {
   const connections = urls.map((url) => openMaster(url, minTtlMs, logger));
   const masters = connections.map(({ client }) => client);
   const held = new Set<QuorumLock>();
+  const underWay = new Set<Promise<QuorumLock>>();
   const closing = new AbortController();
 
   async function tryOnce(votes: QuorumVotes, wanted: Wanted): Promise<QuorumLock | QuorumRefusal> {
@@ -133,14 +134,14 @@ export function createQuorumLocks(options: QuorumLocksOptions): QuorumLocks {
     const votes = createQuorumVotes({ masters, prefix, name, ttlMs, identity, clock });
     const giveUpAtMs = clock.monotonicMs() + waitMs;
     let refusal: QuorumRefusal = 'unreachable';
+    const isOver = () => signal?.aborted === true || closing.signal.aborted;
     do {
-      signal?.throwIfAborted();
-      closing.signal.throwIfAborted();
+      if (isOver()) break;
       // Three of these make a try: half a ttl at most, so that at least the other half is left when it succeeds.
       const withinMs = Math.max(minPauseMs, Math.min(ttlMs / 6, (giveUpAtMs - clock.monotonicMs()) / 3));
       const answer = await tryOnce(votes, { name, ttlMs, withinMs });
       if (typeof answer !== 'string') {
-        if (signal?.aborted !== true && !closing.signal.aborted) return answer;
+        if (!isOver()) return answer;
         await answer.release();
       } else {
         refusal = answer;
@@ -148,18 +149,31 @@ export function createQuorumLocks(options: QuorumLocksOptions): QuorumLocks {
         await clock.sleep(Math.max(0, Math.min(pauseMs, giveUpAtMs - clock.monotonicMs())), signal);
       }
     } while (clock.monotonicMs() < giveUpAtMs);
-    void votes.giveBackUnknown();
+    const givingBack = votes.giveBackUnknown();
     signal?.throwIfAborted();
+    // The connections go next.
+    if (closing.signal.aborted) await givingBack;
+    closing.signal.throwIfAborted();
     throw notLocked(name, waitMs, refusal);
+  }
+
+  async function lockUnlessClosed(name: string, wanted?: QuorumLockOptions): Promise<QuorumLock> {
+    const asking = lock(name, wanted);
+    underWay.add(asking);
+    try {
+      return await asking;
+    } finally {
+      underWay.delete(asking);
+    }
   }
 
   return {
     async ready(signal) {
       await majorityReady(connections, signal);
     },
-    lock,
+    lock: lockUnlessClosed,
     async withLock(name, wanted, body) {
-      const won = await lock(name, wanted);
+      const won = await lockUnlessClosed(name, wanted);
       try {
         return await body(won);
       } finally {
@@ -168,6 +182,8 @@ export function createQuorumLocks(options: QuorumLocksOptions): QuorumLocks {
     },
     async close() {
       closing.abort(new DroverError('STORE_UNREACHABLE', 'The quorum locks were closed.'));
+      // Each gives back what it has won meanwhile, for which the connections are needed.
+      await Promise.allSettled([...underWay]);
       await Promise.all([...held].map((each) => each.release()));
       await Promise.all(connections.map((connection) => connection.close()));
     },

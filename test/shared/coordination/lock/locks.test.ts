@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Redis } from 'ioredis';
 
 import { seedBoot } from '../../../../shared/coordination/lease/seed-boot.ts';
-import { createLocks } from '../../../../shared/coordination/lock/locks.ts';
+import type { HeldLock } from '../../../../shared/coordination/lock/held-lock.ts';
+import { createLocks, type Locks } from '../../../../shared/coordination/lock/locks.ts';
 import { type OpenCoordination, openCoordination } from '../../../../shared/coordination/open-coordination.ts';
 import { eventually } from '../../../support/eventually.ts';
 import type { Lifetime } from '../../../support/lifetime.ts';
@@ -27,6 +29,7 @@ async function start(t: Lifetime) {
   };
 }
 
+const held = async (redis: Redis) => (await redis.keys('*:*order')).sort();
 const left = async (redis: { keys(pattern: string): Promise<string[]> }) => (await redis.keys('*:lock*')).sort();
 
 test('waiters get the lock in the order in which they came, each with a higher token', async (t) => {
@@ -136,4 +139,27 @@ test('of those who ask for one name in the same turn one gets it at once, the ot
   );
   assert.equal(new Set(tokens).size, names.length, 'no token twice');
   assert.deepEqual(await left(redis), []);
+});
+
+test('whatever is asked for while the locks are closed is given back, and nothing is asked for afterwards', async (t) => {
+  const { redis, locks } = await start(t);
+  const ask: Record<string, (locks: Locks) => Promise<HeldLock | null>> = {
+    'a lock, the short way': (locks) => locks.lock('order'),
+    'several names': (locks) => locks.lock(['order', 'other']),
+    'one try': (locks) => locks.tryLock('order'),
+    'a read lock': (locks) => locks.readLock('order'),
+    'a permit': (locks) => locks.semaphore('order', { permits: 1 }).acquire(),
+  };
+  for (const [what, asks] of Object.entries(ask)) {
+    const closing = await locks('a');
+    // Its scripts are known to the server: the first to go is the question itself.
+    await (await asks(closing))?.release();
+    const asked = asks(closing);
+    const closed = closing.close();
+    const [answer] = await Promise.allSettled([asked, closed]);
+    assert.equal(answer.status === 'fulfilled' && answer.value?.signal.aborted === false, false, `${what} is held`);
+    assert.deepEqual(await held(redis), [], `${what} is left in Redis`);
+    await assert.rejects(asks(closing), `${what} is asked for after the end`);
+    assert.deepEqual(await held(redis), []);
+  }
 });

@@ -205,6 +205,25 @@ test('a waiter that is aborted, or whose locks are closed, gets that as the reas
   for (const master of masters) assert.equal(await master.client().exists(key), 0);
 });
 
+test('votes that are won while the locks are closed are given back before the connections end', async (t) => {
+  const masters = await startMasters(t, 3);
+  const proxies = await Promise.all(masters.map(({ port }) => startTcpProxy(t, { port })));
+  const locks = await open(
+    t,
+    proxies.map(({ port }) => `redis://127.0.0.1:${port}`),
+  );
+  await (await locks.lock('work', { ttlMs: 60_000 })).release();
+  // The answers to the votes are under way for long enough to close before they come.
+  for (const proxy of proxies) proxy.delayBy(30);
+  const asked = assert.rejects(locks.lock('work', { ttlMs: 60_000 }), { code: 'STORE_UNREACHABLE' });
+  const clients = masters.map((master) => master.client());
+  const holding = () => Promise.all(clients.map((client) => client.exists(key)));
+  await eventually(async () => (await holding()).every((exists) => exists === 1), { intervalMs: 1 });
+  await locks.close();
+  await asked;
+  assert.deepEqual(await holding(), [0, 0, 0]);
+});
+
 test('epochs are unique and rise, whichever majority gives them', async (t) => {
   const masters = await startMasters(t, 3);
   const clients = masters.map((master) => master.client());
