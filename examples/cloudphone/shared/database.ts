@@ -12,30 +12,95 @@ import {
 } from 'kysely';
 import pg from 'pg';
 
-/** SQLite waits this long for another process of the host that writes. */
-const busyTimeoutMs = 5_000;
+/**
+ * PostgreSQL ends a transaction whose client says nothing for so long: that of a frozen process, or of a host that is
+ * gone. It keeps its row locks until then, and by itself PostgreSQL would wait for ever.
+ */
+const idleInTransactionMs = 15_000;
+/** Of one statement, waiting for locks included: more than the time above, so that who waits for a frozen one gets its turn. */
+const statementTimeoutMs = 20_000;
+/** For a connection of the pool, a new one included: then the request is answered with 503. */
+const connectTimeoutMs = 10_000;
+/** Instances times this stays below `max_connections` of PostgreSQL, which is 100 unless it was raised. */
+const defaultPoolSize = 10;
 
 export interface Database extends SqlDatabase {
   close(): Promise<void>;
 }
 
 /**
- * The database that DATABASE_URL names: `postgres://…`, or `sqlite:<file>`, which is for the instances of one host.
+ * The database that DATABASE_URL names: `postgres://…`, or `sqlite:<file>`, which is for the instances of one host. A
+ * BIGINT is a number in both.
  * @throws Error when the URL is of another kind
  */
 export function openDatabase(url = process.env.DATABASE_URL ?? 'sqlite:cloudphone.db'): Database {
-  if (/^postgres(ql)?:/.test(url)) {
-    const pool = new pg.Pool({ connectionString: url, max: 10 });
-    // A connection that broke while nobody used it is replaced by the pool.
-    pool.on('error', () => undefined);
-    return { ...fromPgPool(pool), close: () => pool.end() };
-  }
-  if (!url.startsWith('sqlite:')) throw new Error('DATABASE_URL is postgres://… or sqlite:<file>');
-  const file = url.slice('sqlite:'.length);
+  if (/^postgres(ql)?:/.test(url)) return openPostgres(url);
+  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length));
+  throw new Error('DATABASE_URL is postgres://… or sqlite:<file>');
+}
+
+function openPostgres(connectionString: string): Database {
+  const pool = new pg.Pool({
+    connectionString,
+    max: Number(process.env.DATABASE_POOL_SIZE ?? defaultPoolSize),
+    keepAlive: true,
+    connectionTimeoutMillis: connectTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionMs,
+    statement_timeout: statementTimeoutMs,
+    types: {
+      getTypeParser: (oid, format) =>
+        oid === pg.types.builtins.INT8 ? toExactNumber : pg.types.getTypeParser(oid, format),
+    },
+  });
+  // A connection that broke while nobody used it is replaced by the pool.
+  pool.on('error', () => undefined);
+  return { ...fromPgPool(pool), close: () => pool.end() };
+}
+
+function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true });
   const sqlite = new DatabaseSync(file);
-  sqlite.exec(`PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
+  // Of the instances that start at once one makes the file. Afterwards nobody may block: `fromSqlite` asks again by itself.
+  sqlite.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 0');
   return { ...fromSqlite(sqlite), close: async () => sqlite.close() };
+}
+
+/** pg gives a BIGINT as text, because not each of them is a number. Those of the platform are. */
+function toExactNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new RangeError(`${text} is beyond what a number holds exactly`);
+  return number;
+}
+
+/** Any number will do, as long as all who make tables in one database use the same. */
+const tablesLock = 300_050_001;
+
+/**
+ * Runs `CREATE … IF NOT EXISTS` statements. Instances that start at the same moment come one after the other: in PostgreSQL
+ * the statement fails when another one has made the table since it looked.
+ */
+export async function createTables(database: SqlDatabase, statements: readonly string[]): Promise<void> {
+  await database.transaction(async (tx) => {
+    if (tx.dialect === 'postgres') await tx.query('SELECT pg_advisory_xact_lock($1)', [tablesLock]);
+    for (const statement of statements) await tx.query(statement);
+  });
+}
+
+/** SQLSTATE of PostgreSQL: no connection, shutting down, too many clients, ended while idle, lock or time was not to be had. */
+const awayStates = /^(08...|57P0[1-5]|53...|25P03|55P03|57014|40001|40P01)$/;
+const awayCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'ENOENT']);
+/** What pg says without a code. */
+const awayMessages =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection)/;
+/** A writer of another process did not end. Extended codes of SQLite keep this one in the low byte. */
+const sqliteBusy = 5;
+
+/** Whether the same may be asked again in a while: the database cannot be reached, is starting, or is too busy. */
+export function isDatabaseAway(error: unknown): boolean {
+  const { code, message, errcode } = error as { code?: unknown; message?: unknown; errcode?: unknown };
+  if (typeof errcode === 'number') return (errcode & 0xff) === sqliteBusy;
+  if (typeof code === 'string') return awayStates.test(code) || awayCodes.has(code);
+  return typeof message === 'string' && awayMessages.test(message);
 }
 
 /**
