@@ -1,0 +1,108 @@
+import type { Drover } from 'drover';
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey, jwtVerify } from 'jose';
+
+/** Who issues tokens, who they are for, and how they are signed. */
+export const tokenRules = { issuer: 'cloudphone', audience: 'cloudphone', algorithm: 'EdDSA' } as const;
+/** Clocks of hosts may differ by so much. */
+const clockToleranceSeconds = 2;
+/** A Redis that hangs is one that is away: who waits for an answer wants one soon. */
+const lookTimeoutMs = 1000;
+
+export interface VerifiedToken {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+/**
+ * Why a token was not verified. `invalid`: it is wrong, has expired, or its session was ended, and asking again is no use.
+ * `uncheckable`: nobody can say now, because Redis is away.
+ */
+export class TokenError extends Error {
+  readonly problem: 'invalid' | 'uncheckable';
+
+  constructor(problem: 'invalid' | 'uncheckable', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.problem = problem;
+  }
+}
+
+export interface TokenVerifier {
+  /** @throws TokenError */
+  verify(token: string): Promise<VerifiedToken>;
+}
+
+/** Where user-service keeps what tokens are verified by. */
+export function tokenRecords(prefix: string) {
+  return {
+    /** Hash: key id → `PublishedKey`, as JSON; and `current` → id of the key that tokens are signed with. */
+    keys: `${prefix}:users:keys`,
+    /** Hash: session id → when it ends, in ms since 1970. A session that is not there has been ended. */
+    sessionsOf: (userId: string) => `${prefix}:users:sessions:${userId}`,
+  };
+}
+
+/** What everybody may read of a signing key. */
+export interface PublishedKey {
+  readonly publicKey: JWK;
+}
+
+/** The public keys among the fields of the hash. */
+export function publicKeys(fields: Readonly<Record<string, string>>): JSONWebKeySet {
+  const records = Object.entries(fields).filter(([field]) => field !== 'current');
+  return { keys: records.map(([, text]) => (JSON.parse(text) as PublishedKey).publicKey) };
+}
+
+/**
+ * Verifies the tokens of user-service in any service. The signature is checked here, by public keys that are kept until an
+ * unknown one turns up; the session is looked up each time, one command of Redis, so that a token is worth nothing anywhere
+ * from the moment when its session was ended. While Redis is away nobody can know that, and no token passes.
+ */
+export function createTokenVerifier(drover: Drover): TokenVerifier {
+  const { redis, prefix } = drover.coordination;
+  const records = tokenRecords(prefix);
+  let findKey: JWTVerifyGetKey = createLocalJWKSet({ keys: [] });
+
+  async function readClaims(token: string) {
+    const rules = {
+      ...{ issuer: tokenRules.issuer, audience: tokenRules.audience, algorithms: [tokenRules.algorithm] },
+      ...{ clockTolerance: clockToleranceSeconds, requiredClaims: ['sub', 'sid', 'exp', 'iat'] },
+    };
+    try {
+      return (await jwtVerify(token, findKey, rules)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+    }
+    // Signed with a key that was made since the last look, or with none of ours.
+    findKey = createLocalJWKSet(publicKeys(await look(redis.hgetall(records.keys))));
+    return (await jwtVerify(token, findKey, rules)).payload;
+  }
+
+  return {
+    async verify(token) {
+      const { sub, sid } = await readClaims(token).catch((error: unknown) => {
+        if (!(error instanceof errors.JOSEError)) throw error;
+        const isExpired = error instanceof errors.JWTExpired;
+        throw new TokenError('invalid', isExpired ? 'The token has expired.' : 'The token is not one of ours.');
+      });
+      if (sub === undefined || typeof sid !== 'string')
+        throw new TokenError('invalid', 'The token is not one of ours.');
+      const endsAt = await look(redis.hget(records.sessionsOf(sub), sid));
+      if (endsAt === null || Number(endsAt) <= Date.now()) {
+        throw new TokenError('invalid', 'The session of the token has been ended.');
+      }
+      return { userId: sub, sessionId: sid };
+    },
+  };
+}
+
+async function look<T>(answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no answer in ${lookTimeoutMs} ms`)), lookTimeoutMs);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } catch (error) {
+    throw new TokenError('uncheckable', 'Whether the token is good cannot be found out now.', { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}

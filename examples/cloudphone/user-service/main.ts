@@ -1,0 +1,51 @@
+import { connect } from 'drover';
+import { openDatabase } from '../shared/database.ts';
+import { durationMs } from '../shared/duration-ms.ts';
+import { serve } from '../shared/serve.ts';
+import { createTokenVerifier } from '../shared/tokens.ts';
+import { trustRouters } from '../shared/trust-routers.ts';
+import { createLoginLimit } from './login-limit.ts';
+import { buildUserService } from './routes.ts';
+import { createSessions } from './sessions.ts';
+import { createSigningKeys } from './signing-keys.ts';
+import { createUsers } from './users.ts';
+
+const { NODE_ENV, TOKEN_SECRET, ROUTER_NETWORKS } = process.env;
+const { TOKEN_TTL = '15m', SESSION_TTL = '12h', KEY_ROTATION = '0 3 * * *' } = process.env;
+const { LOGIN_FAILURES = '10', LOGIN_WINDOW = '5m' } = process.env;
+if (TOKEN_SECRET === undefined && NODE_ENV === 'production') {
+  throw new Error(
+    'TOKEN_SECRET is not set: private keys for tokens are sealed with it, in production with one of yours',
+  );
+}
+
+const database = openDatabase();
+const users = createUsers(database);
+await users.createTable();
+
+const drover = connect();
+const tokenTtlMs = durationMs('TOKEN_TTL', TOKEN_TTL);
+const keys = createSigningKeys({ drover, secret: TOKEN_SECRET ?? 'development', tokenTtlMs });
+drover.cron('rotate-signing-keys', KEY_ROTATION, async () => {
+  const kid = await keys.rotate();
+  console.log(`Tokens are signed with key ${kid}`);
+  return { kid };
+});
+
+const app = buildUserService({
+  users,
+  keys,
+  sessions: createSessions({ drover, keys, tokenTtlMs, sessionTtlMs: durationMs('SESSION_TTL', SESSION_TTL) }),
+  loginLimit: createLoginLimit({
+    drover,
+    failures: Number(LOGIN_FAILURES),
+    windowMs: durationMs('LOGIN_WINDOW', LOGIN_WINDOW),
+  }),
+  verifier: createTokenVerifier(drover),
+  // A request that came through the gateway has passed its router, the gateway, and ours.
+  trustProxy: trustRouters(2, ROUTER_NETWORKS),
+});
+await serve(app, async () => {
+  await drover.close();
+  await database.close();
+});
