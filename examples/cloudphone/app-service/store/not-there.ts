@@ -1,0 +1,2 @@
+/** There is nothing under a key of the store. */
+export class NotThere extends Error {}
