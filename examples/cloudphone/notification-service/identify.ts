@@ -1,0 +1,53 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Refusal, readInput } from '../shared/refusal.ts';
+import { TokenError, type TokenVerifier } from '../shared/tokens.ts';
+import { clientSchema } from './notification.ts';
+
+export interface Introduction {
+  readonly headers: IncomingHttpHeaders;
+  /** Of the URL, or what a client of Socket.IO says of itself. */
+  readonly query: Readonly<Record<string, unknown>>;
+}
+
+export interface Client {
+  /** Nobody in particular only where nobody has to say who he is. */
+  readonly userId: string | undefined;
+  readonly after: string | undefined;
+}
+
+export type Identify = (introduction: Introduction) => Promise<Client>;
+
+/**
+ * Finds out who a client is: by its token (in the header, or in `?token=`, since browsers cannot set headers of a
+ * WebSocket), or by `x-user-id` from the gateway, which has looked at the token. Where that is not required, also by what
+ * it says itself.
+ * @throws Refusal 400, 401, 403, 503
+ */
+export function createIdentify({ verify }: TokenVerifier, { isRequired }: { readonly isRequired: boolean }): Identify {
+  return async ({ headers, query }) => {
+    const { userId: claimed, after } = readInput(clientSchema, query);
+    const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token;
+    const known =
+      token === undefined
+        ? headers['x-user-id']
+        : await verify(String(token)).then(({ userId }) => userId, refuseToken);
+    if (typeof known !== 'string') {
+      if (isRequired) throw new Refusal(401, 'USER_REQUIRED', 'Log in: notifications are for users.');
+      return { userId: claimed, after };
+    }
+    refuseOthers(known, claimed);
+    return { userId: known, after };
+  };
+}
+
+/** @throws Refusal 403 when it is about somebody else */
+export function refuseOthers(userId: string, about: string | undefined): void {
+  if (about === undefined || about === userId) return;
+  throw new Refusal(403, 'OTHER_USER', 'These are the notifications of another user.', { field: 'userId' });
+}
+
+function refuseToken(error: unknown): never {
+  if (!(error instanceof TokenError)) throw error;
+  if (error.problem === 'invalid') throw new Refusal(401, 'TOKEN_INVALID', error.message);
+  throw new Refusal(503, 'TOKEN_UNCHECKABLE', error.message, { retryAfterSeconds: 1 });
+}
