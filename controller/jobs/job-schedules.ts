@@ -1,4 +1,5 @@
 import { Queue, type RepeatOptions, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { parseSchedule, type Schedule } from '../../shared/coordination/cron/schedule.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
 import { childAbort } from '../../shared/runtime/child-abort.ts';
@@ -45,6 +46,7 @@ export function createJobSchedules({ redisUrl, keyPrefix, logger, onTick }: JobS
     queue: connectRedis(redisUrl, 'coord', { logger: logger.child({ connection: 'jobs' }) }),
     worker: connectRedis(redisUrl, 'pubsub', { logger: logger.child({ connection: 'job-worker' }) }),
   };
+  const blocking = catchDuplicates(connections.worker.client);
   const prefix = `{${keyPrefix}}:bull`;
   const settings = { repeatStrategy };
   const queue = new Queue(queueName, {
@@ -54,7 +56,7 @@ export function createJobSchedules({ redisUrl, keyPrefix, logger, onTick }: JobS
     skipVersionCheck: true,
     defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
   });
-  const worker = new Worker(queueName, async (job) => onTick(job.name, job.opts.prevMillis ?? 0), {
+  const worker = new TickWorker(queueName, async (job) => onTick(job.name, job.opts.prevMillis ?? 0), {
     connection: connections.worker.client,
     prefix,
     settings,
@@ -94,9 +96,31 @@ export function createJobSchedules({ redisUrl, keyPrefix, logger, onTick }: JobS
       const isLate = childAbort();
       await Promise.race([closeInOrder(), systemClock.sleep(closeWithinMs, isLate.signal)]);
       isLate.abort();
+      // A worker that waits for a server does so without an end, and its clients and timers would keep the process.
+      for (const client of blocking) client.disconnect();
+      await worker.endTimers();
       await Promise.all(Object.values(connections).map((connection) => connection.close()));
     },
   };
+}
+
+class TickWorker extends Worker {
+  /** Of the locks on ticks, which the library ends only when all else has ended in order. */
+  async endTimers(): Promise<void> {
+    await this.lockManager.close();
+  }
+}
+
+/** The clients that the library makes of this one, and does not give away. */
+function catchDuplicates(client: Redis): readonly Redis[] {
+  const caught: Redis[] = [];
+  const duplicate = client.duplicate.bind(client);
+  client.duplicate = (override) => {
+    const copy = duplicate(override);
+    caught.push(copy);
+    return copy;
+  };
+  return caught;
 }
 
 const schedules = new Map<string, Schedule>();
