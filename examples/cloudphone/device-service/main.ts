@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { connect } from 'drover';
+import Fastify from 'fastify';
+import { openDatabase } from '../shared/database.ts';
+import { serve } from '../shared/serve.ts';
+import { openDeviceHost } from './device-host.ts';
+import { createDeviceTable } from './device-table.ts';
+import { watchHosts } from './host-watch.ts';
+import { startKeeper } from './keeper.ts';
+import { parsePortRange } from './port-range.ts';
+import { createPortUsage } from './port-usage.ts';
+import { addRoutes } from './routes.ts';
+
+const {
+  HOST = '127.0.0.1',
+  DEVICE_ADDRESS = HOST,
+  DEVICE_DIR = '/tmp/cloudphone-devices',
+  AUTH = 'optional',
+} = process.env;
+const { ADB_PORTS = '5555-6554', WEBRTC_PORTS = '8080-9079', SCRCPY_PORTS = '27183-28182' } = process.env;
+/** What a phone is given of this environment: names, with commas between them. */
+const { DEVICE_ENV = 'PATH,TZ,LANG,NODE_COMPILE_CACHE' } = process.env;
+const {
+  /** A port rests for so long before it is given again. */
+  PORT_REST_MS = '60000',
+  /** An instance that was silent for so long is dead, and another one takes over its devices. */
+  PORT_OWNER_MS = '15000',
+  /** A phone that no instance looks after ends by itself. */
+  DEVICE_ORPHAN_MS = '60000',
+  /** The devices of a host without instances are lost; well above the time before. */
+  HOST_LOST_MS = '180000',
+  DEVICE_LOOK_MS = '1000',
+  /** A device that has no ports after so long was given up by who made it. */
+  DEVICE_CREATING_MS = '120000',
+  /** How often in a row a phone that ends is started again; the pause before it doubles each time. */
+  DEVICE_MAX_RESTARTS = '5',
+  DEVICE_RESTART_MS = '500',
+} = process.env;
+
+const database = openDatabase();
+const drover = connect();
+await drover.ready();
+
+const table = createDeviceTable(database);
+// One after the other: PostgreSQL refuses two that create the same table at the same moment.
+await drover.withLock('device-service:tables', {}, () => table.create());
+
+const ports = await drover.ports({
+  pools: {
+    adb: parsePortRange('ADB_PORTS', ADB_PORTS),
+    webrtc: parsePortRange('WEBRTC_PORTS', WEBRTC_PORTS),
+    scrcpy: parsePortRange('SCRCPY_PORTS', SCRCPY_PORTS),
+  },
+  bindAddress: DEVICE_ADDRESS,
+  quarantineMs: Number(PORT_REST_MS),
+  ownerTtlMs: Number(PORT_OWNER_MS),
+});
+const orphanMs = Number(DEVICE_ORPHAN_MS);
+const host = openDeviceHost({
+  directory: join(DEVICE_DIR, drover.host),
+  address: DEVICE_ADDRESS,
+  orphanMs,
+  touchMs: orphanMs / 4,
+  inherited: DEVICE_ENV.split(','),
+});
+const usage = createPortUsage(drover, ports);
+const hosts = await watchHosts({ drover, database, table, lostMs: Number(HOST_LOST_MS) });
+const keeper = startKeeper({
+  ...{ drover, ports, usage, table, host },
+  lookMs: Number(DEVICE_LOOK_MS),
+  creatingMs: Number(DEVICE_CREATING_MS),
+  restart: { max: Number(DEVICE_MAX_RESTARTS), firstPauseMs: Number(DEVICE_RESTART_MS) },
+});
+
+const app = Fastify();
+addRoutes(app, {
+  ...{ drover, ports, table, host, keeper, hosts, usage },
+  auth: AUTH === 'required' ? 'required' : 'optional',
+});
+
+// Requests are over by then. No phone is touched: another instance of this host takes them over, or the next one.
+await serve(app, async () => {
+  await keeper.close();
+  await host.close();
+  await drover.close();
+  await database.close();
+});

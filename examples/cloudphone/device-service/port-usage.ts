@@ -1,0 +1,27 @@
+import type { Drover, PortPools } from 'drover';
+
+type Usage = Awaited<ReturnType<PortPools['usage']>>;
+
+export interface PortUsage {
+  /** Tells the other hosts how full the pools of this one are. @throws Error while Redis is away */
+  publish(): Promise<void>;
+  /** Of each of these hosts that has said it lately. @throws Error while Redis is away */
+  read(hosts: readonly string[]): Promise<{ host: string; pools: Usage }[]>;
+}
+
+/** Hosts tell it every second or so. */
+const keptMs = 15_000;
+
+export function createPortUsage(drover: Drover, ports: PortPools): PortUsage {
+  const { redis, prefix } = drover.coordination;
+  const keyOf = (host: string) => `${prefix}:device-service:usage:${host}`;
+  return {
+    async publish() {
+      await redis.set(keyOf(drover.host), JSON.stringify(await ports.usage()), 'PX', keptMs);
+    },
+    async read(hosts) {
+      const texts = hosts.length === 0 ? [] : await redis.mget(hosts.map(keyOf));
+      return hosts.flatMap((host, at) => (texts[at] ? [{ host, pools: JSON.parse(texts[at]) as Usage }] : []));
+    },
+  };
+}
