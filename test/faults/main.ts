@@ -24,6 +24,8 @@ const scenarios: readonly Scenario[] = [
   risingEpochs('lease'),
   failover('lease'),
   mutualExclusion('lock'),
+  mutualExclusion('rw'),
+  mutualExclusion('semaphore'),
   staleEffects('lock', ['redis-fence']),
   abortLateness('lock'),
   theft('lock'),

@@ -5,10 +5,12 @@ import { SeededRandom } from '../../simulation/seeded-random.ts';
 import { parseCommands } from './aof.ts';
 import { measureLateness } from './check-aborts.ts';
 import { findEpochsThatFell } from './check-epochs.ts';
+import { findSharingMistakes } from './check-sharing.ts';
 import { findStaleEffects } from './check-stale-effects.ts';
-import { joinLines, type Line, type Operation } from './history.ts';
+import { joinLines, type Line, type Operation, type Share } from './history.ts';
 import { viewLeases } from './lease-view.ts';
 import { checkLocks } from './lock-model.ts';
+import { viewShared } from './shared-view.ts';
 
 function operation(part: Partial<Operation> & Pick<Operation, 'type' | 'invokeAt'>): Operation {
   const { invokeAt } = part;
@@ -163,4 +165,92 @@ test('an abort after the end of the lease is late, and counts from the last rene
   assert.equal(measureLateness([{ ...loss, wallMs: 6001 }], grants).late.length, 1);
   assert.equal(measureLateness([{ ...loss, assertedMs: 6001 }], grants).late.length, 1);
   assert.equal(measureLateness([{ ...loss, epoch: 2 }], grants).unknown, 1);
+});
+
+const twoPermits = 2;
+
+/** A true history of what several hold: each comes when there is room, is asserted now and then, and goes. */
+function trueSharing(seed: number, grants: number): Operation[] {
+  const random = new SeededRandom(seed);
+  const operations: Operation[] = [];
+  let present: { epoch: number; share: Share }[] = [];
+  let at = 0;
+  const isPermits = random.chance(0.5);
+  const look = (epoch: number) => {
+    at += 10;
+    operations.push(operation({ type: 'assert', id: `o${operations.length}`, invokeAt: at, completeAt: at, epoch }));
+  };
+  for (let epoch = 1; epoch <= grants; epoch++) {
+    const share = isPermits ? 'permit' : random.chance(0.3) ? 'write' : 'read';
+    const hasRoom = () =>
+      isPermits
+        ? present.length < twoPermits
+        : share === 'read'
+          ? !present.some((one) => one.share === 'write')
+          : present.length === 0;
+    while (!hasRoom()) present = present.filter(() => random.chance(0.6));
+    at += 10;
+    const grant = operation({
+      type: 'acquire',
+      id: `o${operations.length}`,
+      invokeAt: at - random.between(1, 60),
+      epoch,
+    });
+    operations.push({ ...grant, completeAt: at, share });
+    present.push({ epoch, share });
+    for (const one of present) if (random.chance(0.7)) look(one.epoch);
+  }
+  return operations;
+}
+
+test('true histories of readers and writers, and of permits, are accepted', () => {
+  for (let seed = 1; seed <= 20; seed++) assert.deepEqual(findSharingMistakes(trueSharing(seed, 300), twoPermits), []);
+});
+
+test('a holder that still asserts while there is no room for it is found, and so is an epoch that fell or came twice', () => {
+  const grant = (share: Share, epoch: number, at: number) => ({
+    ...operation({ type: 'acquire', invokeAt: at, epoch }),
+    share,
+  });
+  const look = (epoch: number, at: number) => operation({ type: 'assert', invokeAt: at, completeAt: at, epoch });
+  const found = (...operations: Operation[]) => findSharingMistakes(operations, twoPermits).length;
+  assert.equal(found(grant('read', 1, 10), grant('read', 2, 20), look(1, 40), look(2, 40)), 0);
+  assert.equal(found(grant('read', 1, 10), grant('write', 2, 20), look(1, 40), look(2, 40)), 1);
+  assert.equal(found(grant('write', 1, 10), grant('read', 2, 20), look(1, 40), look(2, 40)), 1);
+  assert.equal(found(grant('write', 1, 10), grant('write', 2, 20), look(1, 15), look(2, 40)), 0, 'the first was over');
+  assert.equal(
+    found(grant('write', 1, 10), grant('write', 2, 20), look(1, 40)),
+    0,
+    'the second is not known to have been held',
+  );
+  const three = [1, 2, 3].map((epoch) => grant('permit', epoch, epoch * 10));
+  assert.equal(found(...three, look(1, 25), look(2, 50), look(3, 50)), 0);
+  assert.equal(found(...three, look(1, 50), look(2, 50), look(3, 50)), 1);
+  assert.equal(found(grant('read', 2, 10), grant('read', 1, 20)), 1);
+  assert.equal(found(grant('read', 2, 10), grant('read', 2, 10)), 1);
+});
+
+test('a permit too many, a reader beside a writer, and one who overtakes are seen in what Redis did', () => {
+  const came = (kind: string, share: string, holder: string, epoch: number) => [
+    ['ZADD', `x:${kind}:k`, '5000', holder],
+    ['HSET', `x:${kind}-info:k`, holder, `${share} ${epoch} somebody 300`],
+  ];
+  const permit = (holder: string, epoch: number) => came('semaphore', 'semaphore', holder, epoch);
+  const seen = (...commands: string[][]) => {
+    const { grants, overlaps, overtakings } = viewShared(commands, 'x', twoPermits);
+    return [grants.length, overlaps.length, overtakings.length];
+  };
+  const both = [...permit('a', 1), ...permit('b', 2)];
+  assert.deepEqual(seen(...both, ...permit('c', 3)), [3, 1, 0]);
+  assert.deepEqual(seen(...both, ['ZREM', 'x:semaphore:k', 'a'], ...permit('c', 3)), [3, 0, 0]);
+  assert.deepEqual(seen(...both, ['DEL', 'x:semaphore:k'], ...permit('c', 3)), [3, 0, 0]);
+  assert.deepEqual(seen(...both, ['ZADD', 'x:semaphore:k', '9000', 'a']), [2, 0, 0], 'a renewal is no grant');
+  const [reader, writer] = [came('rw', 'read', 'a', 1), came('rw', 'write', 'b', 2)];
+  assert.deepEqual(seen(...reader, ...came('rw', 'read', 'c', 2)), [2, 0, 0]);
+  assert.deepEqual(seen(...reader, ...writer), [2, 1, 0]);
+  assert.deepEqual(seen(...writer, ...came('rw', 'read', 'c', 3)), [2, 1, 0]);
+  const waits = (holder: string, ticket: number) => ['ZADD', 'x:rw-queue:k', String(ticket), holder];
+  assert.deepEqual(seen(waits('w', 7), ...reader), [1, 0, 1], 'one that never waited');
+  assert.deepEqual(seen(waits('w', 7), waits('a', 8), ['ZREM', 'x:rw-queue:k', 'a'], ...reader), [1, 0, 1]);
+  assert.deepEqual(seen(waits('w', 7), waits('a', 6), ['ZREM', 'x:rw-queue:k', 'a'], ...reader), [1, 0, 0]);
 });

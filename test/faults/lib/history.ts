@@ -14,7 +14,11 @@ export interface Operation {
   readonly outcome: 'ok' | 'fail' | 'info';
   /** Of the hold that was acquired, asserted, released or written under; undefined when it never came to be known. */
   readonly epoch: number | undefined;
+  /** What was acquired, where several kinds contend for one key. */
+  readonly share?: Share;
 }
+
+export type Share = 'read' | 'write' | 'permit';
 
 /** The end of a hold as its holder was told it. */
 export interface Loss {
@@ -36,7 +40,7 @@ export interface History {
 
 export type Line =
   | { phase: 'invoke'; process: string; id: string; type: Operation['type']; key: string; at: number; epoch?: number }
-  | { phase: 'ok' | 'fail' | 'info' | 'void'; id: string; at: number; epoch?: number }
+  | { phase: 'ok' | 'fail' | 'info' | 'void'; id: string; at: number; epoch?: number; share?: Share }
   | ({ phase: 'loss' } & Loss);
 
 /** Microseconds of CLOCK_MONOTONIC: comparable among all processes of one machine. */
@@ -48,7 +52,11 @@ export type Outcome = Operation['outcome'] | 'void';
 
 export interface Recorder {
   /** Records that an operation begins, before it is sent; returns how to record its end. `void`: it says nothing. */
-  invoke(type: Operation['type'], key: string, epoch?: number): (outcome: Outcome, epoch?: number) => void;
+  invoke(
+    type: Operation['type'],
+    key: string,
+    epoch?: number,
+  ): (outcome: Outcome, epoch?: number, share?: Share) => void;
   /** An operation that took no time: a look at the own clock. */
   instant(type: Operation['type'], key: string, outcome: 'ok' | 'fail', epoch: number, at: number): void;
   lose(key: string, epoch: number, reason: string, more?: Partial<Pick<Loss, 'wallMs' | 'assertedMs'>>): void;
@@ -66,8 +74,12 @@ export function openRecorder(file: string, processName: string): Recorder {
       const id = nextId();
       const known = epoch === undefined ? {} : { epoch };
       append({ phase: 'invoke', process: processName, id, type, key, at: machineMicros(), ...known });
-      return (outcome, learned) => {
-        append({ phase: outcome, id, at: machineMicros(), ...(learned === undefined ? {} : { epoch: learned }) });
+      return (outcome, learned, share) => {
+        const more = {
+          ...(learned === undefined ? {} : { epoch: learned }),
+          ...(share === undefined ? {} : { share }),
+        };
+        append({ phase: outcome, id, at: machineMicros(), ...more });
       };
     },
     instant(type, key, outcome, epoch, at) {
@@ -117,7 +129,8 @@ export function joinLines(lines: readonly Line[]): History {
       const begun = operations.get(line.id);
       if (begun === undefined) throw new Error(`Operation ${line.id} ends but never began`);
       const completeAt = line.phase === 'info' ? Number.POSITIVE_INFINITY : line.at;
-      operations.set(line.id, { ...begun, completeAt, outcome: line.phase, epoch: line.epoch ?? begun.epoch });
+      const more = line.share === undefined ? {} : { share: line.share };
+      operations.set(line.id, { ...begun, ...more, completeAt, outcome: line.phase, epoch: line.epoch ?? begun.epoch });
     }
   }
   return { operations: [...operations.values()].sort((a, b) => a.invokeAt - b.invokeAt), losses };

@@ -3,8 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { Coordination } from '../../../shared/coordination/coordination.ts';
 import { createLease } from '../../../shared/coordination/lease/lease.ts';
 import { createLocks } from '../../../shared/coordination/lock/locks.ts';
+import { asHeld } from './as-held.ts';
+import type { Share } from './history.ts';
+import { openSharedMutex, type SharedKind } from './shared-mutex.ts';
 
-/** What the campaigns need of anything that is held by one at a time. */
+/** What the campaigns need of anything that is held with a time limit. */
 export interface Mutex {
   /**
    * `refused`: another had it. `nothing`: an answer that says nothing about others. `unknown`: no answer; it may
@@ -15,6 +18,8 @@ export interface Mutex {
 
 export interface Held {
   readonly epoch: number;
+  /** Of what several may hold. */
+  readonly share?: Share;
   readonly signal: AbortSignal;
   readonly lossReason: string | undefined;
   assertHeld(): void;
@@ -22,10 +27,7 @@ export interface Held {
 }
 
 /** `careless` is what many write by hand: no deadline of the holder's own, and a release that asks for no token. */
-export type MutexKind = 'lease' | 'lock' | 'careless';
-
-/** In line for one lock; longer than a ttl of any scenario, so that the death of a holder is waited for. */
-const lockWaitMs = 5000;
+export type MutexKind = 'lease' | 'lock' | 'careless' | SharedKind;
 
 export async function openMutex(kind: MutexKind, coordination: Coordination, ttlMs: number): Promise<Mutex> {
   switch (kind) {
@@ -35,6 +37,8 @@ export async function openMutex(kind: MutexKind, coordination: Coordination, ttl
       return lockMutex(coordination, ttlMs);
     case 'careless':
       return carelessMutex(coordination, ttlMs);
+    default:
+      return openSharedMutex(kind, coordination, ttlMs);
   }
 }
 
@@ -53,30 +57,9 @@ function leaseMutex(coordination: Coordination, ttlMs: number): Mutex {
   };
 }
 
-/** Waits in line, so a refusal says only that somebody was first. */
 function lockMutex(coordination: Coordination, ttlMs: number): Mutex {
   const locks = createLocks(coordination);
-  return {
-    async tryAcquire(key) {
-      try {
-        const lock = await locks.lock(key, { ttlMs, waitMs: lockWaitMs });
-        const { token: epoch, signal } = lock;
-        return {
-          ...{ epoch, signal },
-          get lossReason() {
-            return lock.lossReason;
-          },
-          assertHeld: () => lock.assert(),
-          release: () => lock.release(),
-        };
-      } catch (error) {
-        const { code } = error as { code?: string };
-        if (code === 'LOCK_TIMEOUT') return 'nothing';
-        if (code === 'STORE_UNREACHABLE') return 'unknown';
-        throw error;
-      }
-    },
-  };
+  return { tryAcquire: (key) => asHeld((waiting) => locks.lock(key, { ttlMs, ...waiting })) };
 }
 
 function carelessMutex({ redis, prefix }: Coordination, ttlMs: number): Mutex {
