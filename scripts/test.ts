@@ -14,6 +14,8 @@ const root = path.dirname(import.meta.dirname);
 const concurrency = 2;
 /** The longest end-to-end file takes two minutes on a busy two-core machine; one that needs twice that hangs. */
 const fileTimeoutMs = 240_000;
+/** A test that hangs is ended by the runner first; this ends what does not end after its tests. */
+const fileLimitMs = fileTimeoutMs + 30_000;
 /** Processes that are on their way out when the runner ends are given this long. */
 const leakGraceMs = 3000;
 
@@ -40,6 +42,8 @@ async function findTestFiles(filters: readonly string[]): Promise<string[]> {
 
 function runTests(files: readonly string[], runId: string): Promise<number> {
   const args = [
+    '--import',
+    path.join(root, 'scripts/test/end-in-time.ts'),
     '--test',
     `--test-concurrency=${concurrency}`,
     `--test-timeout=${fileTimeoutMs}`,
@@ -49,7 +53,7 @@ function runTests(files: readonly string[], runId: string): Promise<number> {
   const runner = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, DROVER_TEST_RUN: runId },
+    env: { DROVER_TEST_FILE_LIMIT_MS: String(fileLimitMs), ...process.env, DROVER_TEST_RUN: runId },
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
   return new Promise((resolve, reject) => {

@@ -34,14 +34,21 @@ test('a run whose tests pass fails when a process outlives it, and names and kil
   await eventually(() => hasEnded(pid));
 });
 
+test('a file that does not end after its tests fails the run, and says what keeps it', (t) => {
+  const folder = temporaryTest(t, "test('passes', () => void setInterval(() => undefined, 1_000));");
+  const { status, stderr, stdout } = run(folder, { DROVER_TEST_FILE_LIMIT_MS: '1500' });
+  assert.equal(status, 1);
+  assert.match(stdout + stderr, /still runs after 1\.5 s; what keeps it: .*Timeout/);
+});
+
 test('a path without tests is an error, not a run of nothing', () => {
   const { status, stderr } = run('test/nowhere');
   assert.equal(status, 1);
   assert.match(stderr, /no test file is at or below test\/nowhere/);
 });
 
-function run(folder: string): { status: number | null; stdout: string; stderr: string } {
-  const env = { ...process.env };
+function run(folder: string, more: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {
+  const env = { ...process.env, ...more };
   // Set by the run that this test is part of; with it, a runner takes itself for one of its own files.
   delete env.NODE_TEST_CONTEXT;
   return spawnSync(process.execPath, [runner, folder], { encoding: 'utf8', env });
