@@ -1,7 +1,7 @@
 import { connect, createRunTable, createSqlCallbackTable, createSqlFence } from 'drover';
 import { openDatabase } from '../shared/database.ts';
+import { durationMs } from '../shared/duration-ms.ts';
 import { serve } from '../shared/serve.ts';
-import { durationMs } from './duration-ms.ts';
 import { expireOrders } from './expire-orders.ts';
 import { startNoticeRelay } from './notice-relay.ts';
 import { createOrderStore } from './order-store.ts';

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createOutbox, type Outbox, type SqlExecutor } from 'drover';
 import { sql } from 'kysely';
 import { createTables, type Database, queries, run } from '../shared/database.ts';
+import { Refusal } from '../shared/refusal.ts';
 import { nextStatuses, type OrderStatus, statusesBefore } from './order-status.ts';
-import { Refusal } from './refusal.ts';
 
 export interface Order {
   readonly id: string;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { Refusal, readInput } from '../shared/refusal.ts';
 import { idSchema } from './id-schema.ts';
-import { Refusal, readInput } from './refusal.ts';
 
 const schema = z.object({
   orderId: idSchema,

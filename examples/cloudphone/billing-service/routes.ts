@@ -2,13 +2,13 @@ import type { Callbacks, OutboxRelay } from 'drover';
 import { droverCallback } from 'drover/fastify';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { type Database, isDatabaseAway } from '../shared/database.ts';
+import type { Database } from '../shared/database.ts';
 import { describeInstance } from '../shared/instance.ts';
+import { answerErrors, Refusal, readInput } from '../shared/refusal.ts';
 import { idSchema } from './id-schema.ts';
 import type { Order, OrderStore } from './order-store.ts';
 import { keyOf, readPaymentEvent } from './payment-event.ts';
 import { isSigned, type SignaturePolicy } from './payment-signature.ts';
-import { Refusal, readInput } from './refusal.ts';
 
 export interface BillingDeps {
   readonly database: Database;
@@ -24,8 +24,6 @@ export interface BillingDeps {
 const bodyLimitBytes = 64 * 1024;
 /** A repetition waits for the delivery that is processed: providers wait for ten seconds at least. */
 const callbackWaitMs = 8000;
-/** A database that starts anew is back within seconds. */
-const retryAfterSeconds = 5;
 const [defaultPage, largestPage] = [100, 1000];
 /** Sums of a thousand of them are still exact. */
 const largestAmount = 1_000_000_000_000;
@@ -72,19 +70,7 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
     throw new Refusal(404, 'ORDER_NOT_FOUND', `There is no order ${id}.`, { orderId: id });
   }
 
-  app.setErrorHandler<Error & { statusCode?: number; code?: string }>((error, request, reply) => {
-    if (error instanceof Refusal) return reply.code(error.status).send(error.body);
-    const { statusCode = 500, code = 'INPUT_INVALID', message } = error;
-    // Of fastify: a body that is no JSON, or too large.
-    if (statusCode < 500) return reply.code(statusCode).send({ error: code, message });
-    console.error(`${request.method} ${request.routeOptions.url}: ${message}`);
-    if (!isDatabaseAway(error)) return reply.code(500).send({ error: 'INTERNAL', message: 'This went wrong here.' });
-    const body = { error: 'DATABASE_AWAY', message: 'The database cannot be reached. Nothing was changed; try again.' };
-    return reply.code(503).header('retry-after', retryAfterSeconds).send(body);
-  });
-  app.setNotFoundHandler(({ method, url }, reply) =>
-    reply.code(404).send({ error: 'ROUTE_NOT_FOUND', message: `There is no ${method} ${url}.` }),
-  );
+  answerErrors(app);
   // What was committed may have something to tell.
   app.addHook('onResponse', async ({ method }) => {
     if (method === 'POST') relay.wake();
@@ -125,6 +111,12 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
     const { userId } = readInput(userSchema, request.params);
     refuseOthers(request, userId);
     return await store.ledger(userId, readInput(pageSchema, request.query).limit);
+  });
+
+  // For those who send money back; what comes from a user through the gateway says who it is.
+  app.get('/refunds-due', async ({ headers, query }) => {
+    if (headers['x-user-id'] !== undefined) throw new Refusal(403, 'NOT_FOR_USERS', 'This is of all users.');
+    return await store.refundsDue(readInput(pageSchema, query).limit);
   });
 
   app.register(async (webhooks) => {

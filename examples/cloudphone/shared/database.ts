@@ -11,6 +11,7 @@ import {
   PostgresQueryCompiler,
 } from 'kysely';
 import pg from 'pg';
+import { Refusal } from './refusal.ts';
 
 /**
  * PostgreSQL ends a transaction whose client says nothing for so long: that of a frozen process, or of a host that is
@@ -54,7 +55,7 @@ function openPostgres(connectionString: string): Database {
   });
   // A connection that broke while nobody used it is replaced by the pool.
   pool.on('error', () => undefined);
-  return { ...fromPgPool(pool), close: () => pool.end() };
+  return { ...refusingWhileAway(fromPgPool(pool)), close: () => pool.end() };
 }
 
 function openSqlite(file: string): Database {
@@ -62,7 +63,7 @@ function openSqlite(file: string): Database {
   const sqlite = new DatabaseSync(file);
   // Of the instances that start at once one makes the file. Afterwards nobody may block: `fromSqlite` asks again by itself.
   sqlite.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 0');
-  return { ...fromSqlite(sqlite), close: async () => sqlite.close() };
+  return { ...refusingWhileAway(fromSqlite(sqlite)), close: async () => sqlite.close() };
 }
 
 /** pg gives a BIGINT as text, because not each of them is a number. Those of the platform are. */
@@ -95,8 +96,31 @@ const awayMessages =
 /** A writer of another process did not end. Extended codes of SQLite keep this one in the low byte. */
 const sqliteBusy = 5;
 
-/** Whether the same may be asked again in a while: the database cannot be reached, is starting, or is too busy. */
-export function isDatabaseAway(error: unknown): boolean {
+/** A database that starts anew is back within seconds. */
+const retryAfterSeconds = 5;
+
+/** A request that meets a database which is away, or too busy, is answered with 503: what it wanted may be tried again. */
+function refusingWhileAway(database: SqlDatabase): SqlDatabase {
+  async function refuse<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      console.error(`The database is away: ${(error as Error).message}`);
+      const refusal = new Refusal(503, 'DATABASE_AWAY', 'The database gives no answer. Try again.', {
+        retryAfterSeconds,
+      });
+      throw Object.assign(refusal, { cause: error });
+    }
+  }
+  return {
+    dialect: database.dialect,
+    query: (text, params) => refuse(database.query(text, params)),
+    transaction: (body) => refuse(database.transaction(body)),
+  };
+}
+
+function isAway(error: unknown): boolean {
   const { code, message, errcode } = error as { code?: unknown; message?: unknown; errcode?: unknown };
   if (typeof errcode === 'number') return (errcode & 0xff) === sqliteBusy;
   if (typeof code === 'string') return awayStates.test(code) || awayCodes.has(code);

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { eventually } from '../../support/eventually.ts';
+import { skipWithoutPostgres } from '../../support/postgres.ts';
+import { assertBooksBalance } from './billing-books.ts';
+import { dialects, openBillingGround } from './billing-ground.ts';
+import { type Answer, ask, payByForm, placeOrder, post } from './billing-requests.ts';
+
+/** Breaks an instance where the SDK passes one of these places. */
+const broken = (failpoints: string) => ({
+  NODE_OPTIONS: `--import=${join(import.meta.dirname, 'arm-failpoints.ts')}`,
+  FAILPOINTS: failpoints,
+});
+
+/** As a provider does: until it is answered with success. */
+async function deliverUntilTaken(url: string, form: string): Promise<Answer> {
+  return await eventually(
+    async () => {
+      const answer = await payByForm(url, form);
+      assert.equal(answer.status, 200, answer.text);
+      return answer;
+    },
+    { timeoutMs: 30_000 },
+  );
+}
+
+// Before the commit, and after it; test/faults/callback has the other places.
+const crashes = ['callback.handled', 'callback.committed'];
+
+for (const { dialect, skip } of dialects) {
+  test(`${dialect}: a payment whose instance dies in the middle is booked once when it is told again`, {
+    skip,
+  }, async (t) => {
+    const ground = await openBillingGround(t, dialect);
+    const [survivor, ...victims] = await Promise.all([
+      ground.bill('host-0'),
+      ...crashes.map((crash, n) => ground.bill(`host-${n + 1}`, broken(`${crash}=exit`))),
+    ]);
+    const orders = await Promise.all(crashes.map(() => placeOrder(survivor.url)));
+    await Promise.all(
+      orders.map(async ({ id }, n) => {
+        const form = `orderId=${id}&status=paid`;
+        await assert.rejects(() => payByForm(victims[n]!.url, form));
+        await eventually(() => assert.equal(victims[n]!.child.signalCode, 'SIGKILL'));
+        const { body, text } = await deliverUntilTaken(survivor.url, form);
+        assert.deepEqual(body, { orderId: id, status: 'PAID', payment: 'booked' });
+        assert.equal((await payByForm(survivor.url, form)).text, text);
+      }),
+    );
+    const entries = await ground.look('SELECT order_id FROM billing_ledger');
+    assert.deepEqual(entries.map(({ order_id }) => order_id).sort(), orders.map(({ id }) => id).sort());
+    await assertBooksBalance(ground, survivor.url);
+  });
+
+  test(`${dialect}: without Redis orders are placed, paid once and expired once`, { skip }, async (t) => {
+    const ground = await openBillingGround(t, dialect);
+    const settings = { CANCEL_SCHEDULE: '* * * * * *', ORDER_TTL: '6s' };
+    const [a, b] = await Promise.all([ground.bill('host-1', settings), ground.bill('host-2', settings)]);
+    await ground.redis.kill();
+    const [paid, left] = [await placeOrder(a.url), await placeOrder(b.url)];
+    const form = `orderId=${paid.id}&status=paid`;
+    const urls = [a.url, b.url];
+    const answers = await Promise.all(Array.from({ length: 40 }, (_, n) => payByForm(urls[n % 2]!, form)));
+    assert.deepEqual(
+      [...new Set(answers.map(({ status, text }) => `${status} ${text}`))],
+      [`200 {"orderId":"${paid.id}","status":"PAID","payment":"booked"}`],
+    );
+    await eventually(async () => assert.equal((await ask(`${a.url}/orders/${left.id}`)).body.status, 'EXPIRED'), {
+      timeoutMs: 30_000,
+    });
+    const late = await payByForm(b.url, `orderId=${left.id}&status=paid`);
+    assert.equal(late.body.payment, 'refund-due');
+    await assertBooksBalance(ground, a.url);
+  });
+}
+
+test('postgres: an instance that is frozen in its transaction holds a payment up for a bounded time, and books nothing late', {
+  skip: skipWithoutPostgres,
+}, async (t) => {
+  const ground = await openBillingGround(t, 'postgres', '?idle_in_transaction_session_timeout=1000');
+  const [frozen, other] = await Promise.all([
+    // Longer than all limits, and shorter than the test.
+    ground.bill('host-1', broken('callback.handled=pause:15000')),
+    ground.bill('host-2'),
+  ]);
+  const { id } = await placeOrder(other.url);
+  const form = `orderId=${id}&status=paid`;
+  const first = payByForm(frozen.url, form);
+  await eventually(async () => {
+    const text = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'";
+    assert.equal((await ground.look(text)).length, 1);
+  });
+  assert.equal((await deliverUntilTaken(other.url, form)).body.payment, 'booked');
+  // It wakes up, finds its transaction gone, and says that the delivery is to come again.
+  assert.deepEqual([(await first).status, (await first).body.error], [503, 'DATABASE_AWAY']);
+  assert.equal((await payByForm(frozen.url, form)).headers.get('drover-replayed'), 'true');
+  assert.equal((await ground.look('SELECT entry FROM billing_ledger')).length, 1);
+});
+
+test('postgres: connections that are ended are answered with 503 at most, and made anew', {
+  skip: skipWithoutPostgres,
+}, async (t) => {
+  const ground = await openBillingGround(t, 'postgres');
+  const { url } = await ground.bill('host-1');
+  const order = { userId: 'cut-off', planId: 'basic', amount: 3 };
+  const places = Array.from({ length: 60 }, () => post(`${url}/orders`, order));
+  const cut = () =>
+    ground.look(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL',
+    );
+  for (let n = 0; n < 5; n++) await cut();
+  const statuses = (await Promise.all(places)).map(({ status }) => status);
+  assert.deepEqual([...new Set([...statuses, 201, 503])].sort(), [201, 503]);
+  const { id } = await eventually(() => placeOrder(url));
+  assert.equal((await deliverUntilTaken(url, `orderId=${id}&status=paid`)).body.status, 'PAID');
+});
