@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Question {
+  readonly method?: string;
+  readonly json?: unknown;
+  /** Sent as a form. */
+  readonly form?: Readonly<Record<string, string>>;
+  readonly bytes?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  /** The body as JSON; an empty object when it is none. */
+  readonly body: Record<string, unknown>;
+}
+
+/** Counts what clients see: requests, and those that got no answer or one that blames the platform. */
+export interface AskTally {
+  requests: number;
+  readonly failures: string[];
+}
+
+export type Ask = (url: string, question?: Question) => Promise<Answer>;
+
+const answerTimeoutMs = 30_000;
+/** A host that is killed is out of the routes after a second or two, its work elsewhere soon after. */
+const patienceMs = 30_000;
+const pauseMs = 200;
+
+/**
+ * Asks as a client does who repeats what failed: no answer, or one of status 500 and above. Each failure is counted, also
+ * when the repetition succeeds.
+ */
+export function createAsk(tally: AskTally): Ask {
+  return async (url, question = {}) => {
+    const giveUpAtMs = performance.now() + patienceMs;
+    for (;;) {
+      tally.requests += 1;
+      const answer = await askOnce(url, question).catch((error: Error) => describe(error));
+      if (typeof answer !== 'string' && answer.status < 500) return answer;
+      const what = typeof answer === 'string' ? answer : `${answer.status} ${answer.text.slice(0, 120)}`;
+      const at = new Date().toISOString().slice(11, 23);
+      tally.failures.push(`${at} ${question.method ?? methodOf(question)} ${url}: ${what}`);
+      if (performance.now() > giveUpAtMs) throw new Error(tally.failures.at(-1));
+      await sleep(pauseMs);
+    }
+  };
+}
+
+/** One request. @throws when there is no whole answer */
+export async function askOnce(url: string, question: Question = {}): Promise<Answer> {
+  const { json, form, bytes, headers = {} } = question;
+  const response = await fetch(url, {
+    method: question.method ?? methodOf(question),
+    headers: { ...typeOf(question), ...headers },
+    signal: AbortSignal.timeout(answerTimeoutMs),
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
+    ...(bytes === undefined ? {} : { body: Uint8Array.from(bytes) }),
+  });
+  const text = await response.text();
+  return { status: response.status, text, body: parse(text) };
+}
+
+function methodOf({ json, form, bytes }: Question): string {
+  if (bytes !== undefined) return 'PUT';
+  return json === undefined && form === undefined ? 'GET' : 'POST';
+}
+
+function typeOf({ json, bytes }: Question): Record<string, string> {
+  if (json !== undefined) return { 'content-type': 'application/json' };
+  return bytes === undefined ? {} : { 'content-type': 'application/octet-stream' };
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) as Record<string, unknown> | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** `fetch` keeps the reason in the cause. */
+function describe(error: Error & { readonly cause?: unknown }): string {
+  const { cause } = error;
+  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+}

@@ -1,0 +1,149 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Ask } from '../ask.ts';
+import type { Platform } from '../platform.ts';
+import type { Verification } from '../verification.ts';
+
+export interface Device {
+  readonly id: string;
+  readonly host: string;
+  readonly state: string;
+  readonly ports: { readonly adb: number; readonly webrtc: number; readonly scrcpy: number };
+}
+
+const answerTimeoutMs = 5_000;
+/** Sockets that look at devices at once. */
+const lookersAtOnce = 50;
+
+export const devicePorts: Verification = {
+  name: 'device-ports',
+  title: 'No two devices of a host share a port',
+  async run({ platform, scale, ask, shell, claim, evidence }) {
+    const one = await shell(`curl -X POST http://localhost:30000/api/devices \\
+  -H "Content-Type: application/json" \\
+  -d '{"userId": "user1", "name": "device1"}'`);
+    const two = await shell(`curl -X POST http://localhost:30000/api/devices \\
+  -H "Content-Type: application/json" \\
+  -d '{"userId": "user2", "name": "device2"}'`);
+    const byHand = [one, two].map((text) => JSON.parse(text) as Device);
+    for (const device of byHand) evidence(describeDevice(device));
+    claim(
+      'two devices have different ports',
+      sharedPorts(byHand).length === 0,
+      sharedPorts(byHand).join(', ') || 'none shared',
+    );
+    const logged = await shell('drover logs device-service --lines 20 | grep "Allocated ports"');
+    for (const line of logged.split('\n').slice(-4)) evidence(line);
+    const unlogged = byHand.filter(
+      ({ ports }) => !logged.includes(`Allocated ports: ADB=${ports.adb}, WebRTC=${ports.webrtc}`),
+    );
+    claim(
+      'the log says which ports were allocated',
+      unlogged.length === 0,
+      `${byHand.length - unlogged.length} of ${byHand.length} found`,
+    );
+
+    const startedMs = performance.now();
+    const answers = await Promise.all(
+      Array.from({ length: scale.devices }, (_, index) =>
+        ask(`${platform.url('api-gateway')}/api/devices`, {
+          json: { userId: `crowd-${index % 10}`, name: `device-${index}` },
+        }),
+      ),
+    );
+    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
+    const created = answers.filter(({ status }) => status === 201).map(({ body }) => body as unknown as Device);
+    const refused = answers.find(({ status }) => status !== 201);
+    claim(
+      `${scale.devices} devices are created at once`,
+      created.length === scale.devices,
+      `${created.length} in ${seconds} s${refused ? `; ${refused.status} ${refused.text.slice(0, 200)}` : ''}`,
+    );
+    for (const [host, count] of countByHost(created)) evidence(`${host}: ${count} devices`);
+    const all = [...byHand, ...created];
+    const shared = sharedPorts(all);
+    claim(
+      'no two devices on one host share a port',
+      shared.length === 0,
+      shared.slice(0, 5).join(', ') || `${all.length * 3} ports, none shared`,
+    );
+    const silent = await silentPorts(platform, all);
+    claim(
+      'each port is answered by the device that has it',
+      silent.length === 0,
+      silent.slice(0, 5).join(', ') || `${all.length * 3} ports asked`,
+    );
+    const left = await removeDevices(ask, platform, all);
+    claim(
+      'devices that are deleted are gone',
+      left.length === 0,
+      left.slice(0, 3).join(', ') || `${all.length} deleted`,
+    );
+  },
+};
+
+/** Ports that more than one device of a host has. */
+export function sharedPorts(devices: readonly Device[]): string[] {
+  const owners = new Map<string, number>();
+  for (const { host, ports } of devices) {
+    for (const port of Object.values(ports)) owners.set(`${host}:${port}`, (owners.get(`${host}:${port}`) ?? 0) + 1);
+  }
+  return [...owners].filter(([, count]) => count > 1).map(([port, count]) => `${port} given to ${count} devices`);
+}
+
+/** Ports behind which another device answers, or nobody. */
+export async function silentPorts(platform: Platform, devices: readonly Device[]): Promise<string[]> {
+  const hosts = [...new Set(devices.map(({ host }) => host))];
+  const addresses = new Map(
+    await Promise.all(hosts.map(async (host) => [host, await platform.addressOf(host)] as const)),
+  );
+  const wrong: string[] = [];
+  const waiting = devices.flatMap(({ id, host, ports }) => Object.values(ports).map((port) => ({ id, host, port })));
+  const look = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { id, host, port } = next;
+      const said = await greetingOf(port, addresses.get(host) ?? '127.0.0.1').catch((error: Error) => error.message);
+      if (!said.includes(id)) wrong.push(`${host}:${port} says ${JSON.stringify(said.slice(0, 60))}`);
+    }
+  };
+  await Promise.all(Array.from({ length: lookersAtOnce }, look));
+  return wrong;
+}
+
+async function greetingOf(port: number, host: string): Promise<string> {
+  const socket = connect({ port, host });
+  try {
+    const [bytes] = (await once(socket, 'data', { signal: AbortSignal.timeout(answerTimeoutMs) })) as [Buffer];
+    return bytes.toString();
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Deletes devices; answers those that would not go. */
+export async function removeDevices(
+  ask: Ask,
+  platform: Platform,
+  devices: readonly Pick<Device, 'id'>[],
+): Promise<string[]> {
+  const waiting = [...devices];
+  const left: string[] = [];
+  const remove = async () => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      const { status, text } = await ask(`${platform.url('api-gateway')}/api/devices/${next.id}`, { method: 'DELETE' });
+      if (status >= 300 && status !== 404) left.push(`${next.id}: ${status} ${text.slice(0, 80)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, remove));
+  return left;
+}
+
+export function describeDevice({ id, host, ports }: Device): string {
+  return `device ${id} on ${host}: ADB=${ports.adb}, WebRTC=${ports.webrtc}, scrcpy=${ports.scrcpy}`;
+}
+
+function countByHost(devices: readonly Device[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { host } of devices) counts.set(host, (counts.get(host) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,29 @@
+import type { Verification } from '../verification.ts';
+
+/** Ten by hand as in the list; among so many more none is missed by chance. */
+const moreRequests = 60;
+
+export const loadBalancing: Verification = {
+  name: 'load-balancing',
+  title: 'Requests are spread over all instances of api-gateway',
+  async run({ platform, ask, shell, claim, evidence }) {
+    const printed = await shell(`for i in {1..10}; do
+  curl -s http://localhost:30000/health | jq -r '.instance'
+done`);
+    const byHand = printed.split('\n');
+    claim('different instances answer', new Set(byHand).size > 1, byHand.join(', '));
+    const running = await platform.instances('api-gateway');
+    const answers = new Map<string, number>();
+    for (let sent = 0; sent < moreRequests; sent += 1) {
+      const { instance, host } = (await ask(`${platform.url('api-gateway')}/health`)).body;
+      const who = `${String(instance)} on ${String(host)}`;
+      answers.set(who, (answers.get(who) ?? 0) + 1);
+    }
+    for (const [who, count] of answers) evidence(`${who}: ${count} of ${moreRequests}`);
+    claim(
+      'every instance answers',
+      running.length > 1 && answers.size >= running.length,
+      `${answers.size} of ${running.length} instances in ${moreRequests} requests`,
+    );
+  },
+};

@@ -1,0 +1,65 @@
+import type { Ask } from '../ask.ts';
+import type { Platform } from '../platform.ts';
+import type { Verification } from '../verification.ts';
+
+const user = 'test';
+const amount = 100;
+
+export const payment: Verification = {
+  name: 'payment',
+  title: 'A payment counts once, however often its callback comes',
+  async run({ platform, scale, ask, shell, claim, evidence }) {
+    const before = await balanceOf(ask, platform, user);
+    const printed = await shell(`ORDER_ID=$(curl -X POST http://localhost:30000/api/billing/orders \\
+  -H "Content-Type: application/json" \\
+  -d '{"userId":"test","planId":"basic","amount":100}' \\
+  | jq -r '.id')
+
+curl -X POST http://localhost:30005/webhooks/payment \\
+  -d "orderId=$ORDER_ID&status=paid"
+
+curl -X POST http://localhost:30005/webhooks/payment \\
+  -d "orderId=$ORDER_ID&status=paid"
+
+curl http://localhost:30005/orders/$ORDER_ID | jq '.status'`);
+    evidence(printed);
+    claim('the order is paid', printed.endsWith('"PAID"'), printed.split('\n').at(-1) ?? '');
+    const afterTwo = await balanceOf(ask, platform, user);
+    claim('two callbacks credit once', afterTwo - before === amount, `credited ${afterTwo - before} of ${amount}`);
+
+    const order = (
+      await ask(`${platform.url('api-gateway')}/api/billing/orders`, {
+        json: { userId: user, planId: 'basic', amount },
+      })
+    ).body;
+    const form = { orderId: String(order.id), status: 'paid' };
+    const instances = await platform.instances('billing-service');
+    // Some through the router, some straight to each instance: all of them have to agree.
+    const targets = [platform.url('billing-service'), ...instances.map(({ url }) => url)];
+    for (const { host, slot, url } of instances) evidence(`billing-service#${slot} on ${host}: ${url}`);
+    const answers = await Promise.all(
+      Array.from({ length: scale.callbacks }, (_, index) =>
+        ask(`${targets[index % targets.length]}/webhooks/payment`, { form }),
+      ),
+    );
+    const refused = answers.filter(({ status }) => status !== 200);
+    const different = new Set(answers.map(({ text }) => text)).size;
+    claim(
+      `${scale.callbacks} callbacks at once on ${instances.length} instances are all answered alike`,
+      instances.length > 1 && refused.length === 0 && different === 1,
+      `${refused.length} refused${refused[0] ? ` (${refused[0].status} ${refused[0].text.slice(0, 100)})` : ''}, ${different} different answers`,
+    );
+    const after = await balanceOf(ask, platform, user);
+    claim(
+      `${scale.callbacks} callbacks at once credit once`,
+      after - afterTwo === amount,
+      `credited ${after - afterTwo} of ${amount}`,
+    );
+  },
+};
+
+export async function balanceOf(ask: Ask, platform: Platform, userId: string): Promise<number> {
+  const { status, body, text } = await ask(`${platform.url('billing-service')}/users/${userId}/balance`);
+  if (status !== 200) throw new Error(`the balance of ${userId}: ${status} ${text}`);
+  return Number(body.balance);
+}

@@ -1,0 +1,93 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { io } from 'socket.io-client';
+import { z } from 'zod';
+
+const notificationSchema = z.looseObject({ id: z.string().optional(), message: z.string() });
+export type Notification = z.infer<typeof notificationSchema>;
+
+/** A client that is connected until it is closed, and comes back by itself when its connection ends. */
+export interface Follower {
+  /** All that came, also what came twice. */
+  readonly heard: readonly Notification[];
+  /** How often it was connected. */
+  readonly connects: number;
+  close(): void;
+}
+
+const longestPauseMs = 500;
+const openTimeoutMs = 5_000;
+
+/** Follows the notifications of a user over a plain WebSocket of `base`; resolves once it is connected. */
+export async function followByWebSocket(base: string, userId: string): Promise<Follower> {
+  const url = `${base.replace(/^http/, 'ws')}/notifications?userId=${encodeURIComponent(userId)}`;
+  const closing = new AbortController();
+  const heard: Notification[] = [];
+  const follower = { heard, connects: 0, close: () => closing.abort() };
+  const first = Promise.withResolvers<void>();
+  const once = () =>
+    new Promise<void>((resolve) => {
+      const socket = new WebSocket(url);
+      const leave = () => socket.close();
+      closing.signal.addEventListener('abort', leave, { once: true });
+      socket.onopen = () => {
+        follower.connects += 1;
+        first.resolve();
+      };
+      socket.onmessage = ({ data }) => take(heard, JSON.parse(String(data)));
+      socket.onclose = () => {
+        closing.signal.removeEventListener('abort', leave);
+        resolve();
+      };
+    });
+  void (async () => {
+    while (!closing.signal.aborted) {
+      await once();
+      // Not all who lose their connection at once come back at once.
+      await sleep(Math.random() * longestPauseMs, undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  })();
+  return await within(first.promise, follower, `a WebSocket to ${base}`);
+}
+
+/** The same over Socket.IO. */
+export async function followBySocketIo(base: string, userId: string): Promise<Follower> {
+  const socket = io(`${base}/notifications`, {
+    ...{ transports: ['websocket'], forceNew: true, auth: { userId }, query: { userId } },
+    ...{ reconnectionDelay: 50, reconnectionDelayMax: longestPauseMs },
+  });
+  const heard: Notification[] = [];
+  const follower = { heard, connects: 0, close: () => void socket.close() };
+  socket.on('notification', (notification: unknown) => take(heard, notification));
+  // A server that ends a connection itself is not asked again by the client of Socket.IO, unless it is told to.
+  socket.on('disconnect', (reason) => {
+    if (reason === 'io server disconnect') socket.connect();
+  });
+  const connected = new Promise<void>((resolve) => {
+    socket.on('connect', () => {
+      follower.connects += 1;
+      resolve();
+    });
+  });
+  return await within(connected, follower, `Socket.IO at ${base}`);
+}
+
+/** Other messages, such as a farewell, are no notifications. */
+function take(heard: Notification[], message: unknown): void {
+  const { success, data } = notificationSchema.safeParse(message);
+  if (success) heard.push(data);
+}
+
+/** The follower once it is connected; one that does not get so far is closed. */
+async function within(connected: Promise<void>, follower: Follower, what: string): Promise<Follower> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${what} was not opened within ${openTimeoutMs} ms`)), openTimeoutMs);
+  try {
+    await Promise.race([connected, promise]);
+    return follower;
+  } catch (error) {
+    follower.close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,136 @@
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { processesOf } from '../cluster/host-processes.ts';
+import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
+import { runDrover } from '../cluster/run-drover.ts';
+import { waitUntil } from '../cluster/wait-until.ts';
+import { askOnce } from './ask.ts';
+import { deployedPlatform, type Platform, type ServiceName, seedPorts, serviceNames } from './platform.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The platform on a local cluster. */
+export interface LocalPlatform extends Platform {
+  readonly cluster: LocalCluster;
+  /** Deploys some services anew, with more in their environment than their file says; waits for the end of it. */
+  deploy(services: readonly ServiceName[], env: Readonly<Record<string, string>>): Promise<void>;
+  /** Ends the cluster, and the devices, which outlive the service that started them. */
+  close(): Promise<void>;
+}
+
+export interface StartPlatformOptions {
+  readonly cluster: LocalCluster;
+  /** Port of api-gateway on the router. Default: one after which the ports of the others are free too. */
+  readonly firstPort?: number;
+  /** In the environment of all services. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** On a busy machine of two cores, sixteen Node processes need a while to start. */
+const startTimeoutMs = 120_000;
+
+/** Deploys examples/cloudphone by its own ecosystem file, and waits until every instance is healthy and every service answers. */
+export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatformOptions): Promise<LocalPlatform> {
+  const workshop = join(cluster.directory, 'workshop');
+  await rm(workshop, { recursive: true, force: true });
+  await mkdir(workshop, { recursive: true });
+  await cp(join(root, 'examples/cloudphone'), workshop, { recursive: true });
+  // The packages of this tree, above all hosts: no registry is asked.
+  await symlink(join(root, 'node_modules'), join(cluster.directory, 'node_modules')).catch(() => undefined);
+  const port = firstPort ?? (await freeFirstPort());
+  const platform = deployedPlatform({ base: `http://127.0.0.1:${port}`, env: cluster.env });
+  const variables = { PLATFORM_PORT: String(port), CLOUDPHONE_DATA: join(cluster.directory, 'cloudphone') };
+
+  const deploy = async (more: Readonly<Record<string, string>>, ...args: string[]) => {
+    const file = join(workshop, 'ecosystem.config.local.js');
+    await writeFile(file, overlay({ ...env, ...more }));
+    const result = await runDrover(['deploy', file, '--yes', ...args], { env: { ...cluster.env, ...variables } });
+    if (result.code === 0) return;
+    throw new Error(`drover deploy ended with code ${result.code}:\n${result.stdout}\n${result.stderr}`);
+  };
+  await deploy({}, '--detach');
+  await waitUntil('all services to be healthy and to answer', () => isUp(cluster, platform), {
+    timeoutMs: startTimeoutMs,
+    intervalMs: 500,
+  });
+  return {
+    ...platform,
+    cluster,
+    deploy: (services, more) => deploy(more, '--only', services.join(',')),
+    async close() {
+      await cluster.close();
+      await Promise.all(cluster.agents.map(killLeftovers));
+    },
+  };
+}
+
+/** The development file with quicker probes and without npm on the hosts. */
+function overlay(env: Readonly<Record<string, string>>): string {
+  return `import development from './ecosystem.config.development.js';
+
+export default {
+  apps: development.apps.map((app) => ({
+    ...app,
+    dependencies: 'none',
+    health: { ...app.health, interval: '500ms' },
+    update: { monitor: '500ms' },
+    env: { ...app.env, ...${JSON.stringify(env)} },
+  })),
+};
+`;
+}
+
+async function isUp(cluster: LocalCluster, platform: Platform): Promise<boolean> {
+  const services = await cluster.client.listServices({});
+  for (const { name, deployment, instances } of services) {
+    const healthy = instances.filter(({ desired, status }) => desired === 'run' && status.health === 'healthy');
+    if (deployment?.state !== 'succeeded' || healthy.length === 0) {
+      const problems = instances.map(({ slot, status }) => `#${slot} ${status.state} ${status.reason ?? ''}`);
+      throw new Error(`${name} is ${deployment?.state}: ${problems.join(', ')}`);
+    }
+  }
+  for (const service of serviceNames) {
+    const { status } = await askOnce(`${platform.url(service)}/health`);
+    if (status !== 200) throw new Error(`${service} answers ${status}`);
+  }
+  return services.length >= serviceNames.length;
+}
+
+/** What still runs out of the directory of a host that has ended: devices. */
+export async function killLeftovers(agent: LocalAgent): Promise<void> {
+  for (const pid of await processesOf(agent)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+/** Below the range from which the kernel takes ports for outgoing connections, and above that of local clusters. */
+const lowest = 32_000;
+const highest = 32_760;
+const apart = 10;
+
+/** A port from which on all services of the platform find theirs free. */
+async function freeFirstPort(): Promise<number> {
+  const offsets = serviceNames.map((service) => seedPorts[service] - seedPorts['api-gateway']);
+  const choices = Math.floor((highest - lowest) / apart);
+  const start = Math.floor(Math.random() * choices);
+  for (let step = 0; step < choices; step += 1) {
+    const first = lowest + ((start + step) % choices) * apart;
+    const free = await Promise.all(offsets.map((offset) => isFree(first + offset)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error(`No ports for the platform are free between ${lowest} and ${highest}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, () => server.close(() => resolve(true)));
+  });
+}
