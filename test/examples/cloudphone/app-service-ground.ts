@@ -25,6 +25,8 @@ export interface AppGround extends Ground {
   start(count: number, environment?: Readonly<Record<string, string>>): Promise<Awaited<ReturnType<Ground['run']>>[]>;
   /** Names of what the store has of an app, also what nobody is meant to see yet. */
   stored(id: string): string[];
+  /** Where those are. */
+  directoryOf(id: string): string;
   readonly s3: ChildProcess | undefined;
 }
 
@@ -45,6 +47,7 @@ export async function openAppGround(t: Lifetime, kind: Kind, databaseUrl?: strin
     ...ground,
     environment,
     s3: s3?.child,
+    directoryOf: (id) => join(folder, id),
     start: (count, more = {}) =>
       Promise.all(
         Array.from({ length: count }, (_, at) => ground.run('app-service', `host-${at}`, { ...environment, ...more })),
