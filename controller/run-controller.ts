@@ -20,6 +20,7 @@ import { createHandlers } from './api/handlers/create-handlers.ts';
 import { establishCluster } from './authority/establish-cluster.ts';
 import { keepServerCertificate, serverNames } from './authority/server-certificate.ts';
 import { type ControllerOptions, type ControllerOptionsInput, controllerOptionsSchema } from './config.ts';
+import { keepAddressBook } from './discovery/keep-address-book.ts';
 import { createJobs } from './jobs/create-jobs.ts';
 import { createJobRunStore } from './jobs/job-run-store.ts';
 import { createPortReaper } from './port-pools/port-reaper.ts';
@@ -185,6 +186,13 @@ export async function startController(
       logger: logger.child({ part: 'jobs' }),
     });
     closers.push(() => jobs.close());
+    const addressBook = keepAddressBook({
+      coordination: services,
+      snapshot: () => store.leader.snapshot(),
+      onWake: (listener) => store.onWake(listener),
+      term: () => runner.status().term,
+    });
+    closers.push(() => addressBook.close());
     const portReaper = createPortReaper({
       coordination: services,
       nodes: () => store.nodes.list(),

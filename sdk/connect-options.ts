@@ -23,6 +23,8 @@ export interface ConnectOptions {
   readonly guard?: 'data' | 'failover';
   /** Independent Redis servers for quorum locks: 1, 3 or 5. */
   readonly quorum?: readonly string[];
+  /** Base URLs by service, for a process outside of a cluster; default DROVER_SERVICE_URLS: `name=url,name=url`. */
+  readonly serviceUrls?: Readonly<Record<string, string>>;
   /** Default: warnings and errors to stderr, a JSON object a line. */
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -38,6 +40,7 @@ export interface ResolvedOptions {
   readonly minReplicas: number;
   readonly guard: 'data' | 'failover' | undefined;
   readonly quorum: readonly string[];
+  readonly serviceUrls: ReadonlyMap<string, string>;
 }
 
 const optionsSchema = z.object({
@@ -50,6 +53,7 @@ const optionsSchema = z.object({
   quorum: z
     .array(z.string().min(1))
     .refine(({ length }) => [0, 1, 3, 5].includes(length), 'must name 1, 3 or 5 servers'),
+  serviceUrls: z.record(z.string(), z.url({ protocol: /^https?$/ })),
 });
 
 /**
@@ -74,6 +78,7 @@ export function resolveOptions(options: ConnectOptions, environment: Environment
     minReplicas: options.minReplicas ?? 0,
     guard: options.guard,
     quorum: options.quorum ?? [],
+    serviceUrls: options.serviceUrls ?? parseServiceUrls(environment.DROVER_SERVICE_URLS),
   });
   if (!parsed.success) {
     const issues = toIssues(parsed.error);
@@ -81,5 +86,19 @@ export function resolveOptions(options: ConnectOptions, environment: Environment
       issues,
     });
   }
-  return { ...parsed.data, guard: parsed.data.guard };
+  const serviceUrls = Object.entries(parsed.data.serviceUrls).map(
+    ([name, one]) => [name, one.replace(/\/$/, '')] as const,
+  );
+  return { ...parsed.data, guard: parsed.data.guard, serviceUrls: new Map(serviceUrls) };
+}
+
+/** `name=url,name=url`; what is no such pair fails the check of the options. */
+function parseServiceUrls(text = ''): Record<string, string> {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = '', ...url] = pair.trim().split('=');
+      return [name, url.join('=')];
+    }),
+  );
 }

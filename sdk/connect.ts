@@ -27,5 +27,10 @@ export function connect(options: ConnectOptions = {}): Drover {
     clock,
     logger,
   });
-  return createDrover({ coordination, host: resolved.host, quorum: resolved.quorum });
+  return createDrover({
+    coordination,
+    host: resolved.host,
+    quorum: resolved.quorum,
+    serviceUrls: resolved.serviceUrls,
+  });
 }

@@ -10,6 +10,11 @@ import {
 import { type Channels, createChannels } from '../shared/coordination/channel/create-channels.ts';
 import type { CronHandler, CronJob, CronOptions, CronSchedule } from '../shared/coordination/cron/cron-job.ts';
 import { type Crons, createCrons, type DeclareOptions } from '../shared/coordination/cron/crons.ts';
+import {
+  createDiscovery,
+  type DiscoveryOptions,
+  type ServiceAddress,
+} from '../shared/coordination/discovery/discovery.ts';
 import { createElection, type Election, type ElectionOptions } from '../shared/coordination/election/election.ts';
 import type { HeldLock } from '../shared/coordination/lock/held-lock.ts';
 import { createLocks, type LockOptions, type Locks } from '../shared/coordination/lock/locks.ts';
@@ -73,6 +78,9 @@ export interface Drover extends AsyncDisposable {
   inbox: Channels['inbox'];
   readonly channels: Channels;
 
+  /** Another service by its name: `fetch(`${await drover.service('billing').url()}/orders`)`. */
+  service(name: string): ServiceAddress;
+
   /** For the helpers of other entries, and for what is not here yet. */
   readonly coordination: OpenCoordination;
   /** Ends what was started, gives back what is held, and closes the connections. Never throws. */
@@ -86,13 +94,15 @@ export interface DroverDeps {
   readonly host: string;
   /** URLs of independent masters; none is no quorum. */
   readonly quorum: readonly string[];
+  readonly serviceUrls: NonNullable<DiscoveryOptions['given']>;
 }
 
-export function createDrover({ coordination, host, quorum }: DroverDeps): Drover {
+export function createDrover({ coordination, host, quorum, serviceUrls }: DroverDeps): Drover {
   const { identity, prefix, clock, logger } = coordination;
   const locks = createLocks(coordination);
   const crons = createCrons(coordination);
   const channels = createChannels(coordination);
+  const discovery = createDiscovery(coordination, { host, given: serviceUrls });
   const callbacks = createCallbacks(coordination);
   const pools = new Set<PortPools>();
   const elections = new Set<Election>();
@@ -105,6 +115,7 @@ export function createDrover({ coordination, host, quorum }: DroverDeps): Drover
     await Promise.all([crons.close(), channels.close()]);
     await Promise.all([...elections].map((election) => election.close()));
     await Promise.all([locks.close(), masters?.close(), ...[...pools].map((pool) => pool.close())]);
+    discovery.close();
     await coordination.close();
   }
   const closeOnce = () => {
@@ -156,6 +167,7 @@ export function createDrover({ coordination, host, quorum }: DroverDeps): Drover
     direct: channels.direct,
     inbox: channels.inbox,
     channels,
+    service: discovery.service,
     coordination,
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,

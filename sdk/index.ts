@@ -17,6 +17,7 @@ export type { Stream } from '../shared/coordination/channel/stream.ts';
 export type { Gap, Subscription, Topic } from '../shared/coordination/channel/topic.ts';
 export { claimRunRow, createRunTable } from '../shared/coordination/cron/claim-run-row.ts';
 export type { CronHandler, CronJob, CronOptions, CronRun, CronSchedule } from '../shared/coordination/cron/cron-job.ts';
+export type { ServiceAddress } from '../shared/coordination/discovery/discovery.ts';
 export type { Election } from '../shared/coordination/election/election.ts';
 export { fenceHeader, fenceHeaderName, parseFenceHeader } from '../shared/coordination/fence/fence-header.ts';
 export type { FenceStore } from '../shared/coordination/fence/fence-store.ts';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { callbackOperations } from './coordination/callback-operations.ts';
 import { channelOperations } from './coordination/channel-operations.ts';
 import { cronOperations } from './coordination/cron-operations.ts';
+import { discoveryOperations } from './coordination/discovery-operations.ts';
 import { lockOperations } from './coordination/lock-operations.ts';
 import { portOperations } from './coordination/port-operations.ts';
 import {
@@ -442,6 +443,7 @@ export const operations = {
   ...lockOperations,
   ...cronOperations,
   ...callbackOperations,
+  ...discoveryOperations,
   ...portOperations,
   ...channelOperations,
 } as const satisfies Record<string, Operation>;

@@ -4,6 +4,7 @@ import { createCallbackHandlers } from './callbacks.ts';
 import { createChannelHandlers } from './channels.ts';
 import { createClusterHandlers } from './cluster.ts';
 import { createCronHandlers } from './crons.ts';
+import { createDiscoveryHandlers } from './discovery.ts';
 import type { HandlerDeps } from './handler-deps.ts';
 import { createLockHandlers } from './locks.ts';
 import { createPortHandlers } from './ports.ts';
@@ -21,5 +22,6 @@ export function createHandlers(deps: HandlerDeps): Handlers {
     ...createCallbackHandlers(deps),
     ...createPortHandlers(deps),
     ...createChannelHandlers(deps),
+    ...createDiscoveryHandlers(deps),
   };
 }
