@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { eventually } from '../../support/eventually.ts';
-import { ask, create, find, list, openDevices, send } from './open-devices.ts';
+import { addressOf, ask, create, find, list, openDevices, send, soon } from './open-devices.ts';
 
 test('a device has three ports of its own, answers on each, and is gone when it is deleted', async (t) => {
   const devices = await openDevices(t, { from: 31_000, size: 20 });
@@ -29,7 +30,7 @@ test('a device has three ports of its own, answers on each, and is gone when it 
     [second.id],
   );
   assert.deepEqual([...devices.phones().keys()], [second.id]);
-  await eventually(async () => {
+  await soon(async () => {
     const { body } = await send('GET', `${service.url}/ports`);
     const [host] = body.hosts as { host: string; pools: { pool: string; free: number; leased: number }[] }[];
     assert.equal(host!.host, 'host-1');
@@ -38,4 +39,108 @@ test('a device has three ports of its own, answers on each, and is gone when it 
       ['adb', 'scrcpy', 'webrtc'].map((pool) => [pool, 19, 1]),
     );
   });
+});
+
+test('the same request, sent again, makes no second device', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20 });
+  const [a, b] = await devices.runAll(['host-1', 'host-2']);
+  const headers = { 'idempotency-key': 'order-7' };
+  const made = await Promise.all([a, b, a, b].map((at) => create(at, 'phone', headers)));
+  assert.equal(new Set(made.map(({ id }) => id)).size, 1);
+  assert.deepEqual(await create(b, 'phone', headers), made[0]);
+  assert.equal(devices.phones().size, 1);
+  const other = await send('POST', `${a.url}/devices`, { userId: 'ann', name: 'another' }, headers);
+  assert.deepEqual([other.status, other.body.error, other.body.id], [409, 'IDEMPOTENCY_KEY_REUSED', made[0]!.id]);
+  const another = await send('POST', `${a.url}/devices`, { userId: 'bob', name: 'phone' }, headers);
+  assert.equal(another.status, 201);
+  assert.notEqual(another.body.id, made[0]!.id);
+});
+
+test('a pool without free ports is refused with its name and usage, and leaves no device behind', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20, SCRCPY_PORTS: '31200-31201' });
+  const service = await devices.run('host-1');
+  const [first] = [await create(service, 'one'), await create(service, 'two')];
+  const headers = { 'idempotency-key': 'third' };
+  const refused = await send('POST', `${service.url}/devices`, { userId: 'ann', name: 'three' }, headers);
+  assert.equal(refused.status, 503);
+  const { error, pool, host, usage } = refused.body;
+  assert.deepEqual({ error, pool, host }, { error: 'NO_PORTS', pool: 'scrcpy', host: 'host-1' });
+  assert.deepEqual(usage, { size: 2, leased: 2, quarantined: 0, foreign: 0, orphaned: 0 });
+  assert.match(String(refused.body.message), /Pool scrcpy of host host-1 has not enough free ports of 2: 2 leased/);
+  assert.equal((await list(service)).length, 2);
+  await send('DELETE', `${service.url}/devices/${first!.id}`);
+  // The ports of the first one rest for a while; a retry of the request is a new attempt.
+  const third = await soon(() => create(service, 'three', headers));
+  assert.equal(third.ports!.scrcpy, first!.ports!.scrcpy);
+});
+
+test('a port on which a stranger listens is passed over', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20 });
+  const stranger = createServer().listen(31_100, addressOf('host-1'));
+  t.after(() => void stranger.close());
+  await once(stranger, 'listening');
+  const service = await devices.run('host-1');
+  const device = await create(service, 'phone');
+  assert.deepEqual(device.ports, { adb: 31_000, webrtc: 31_101, scrcpy: 31_200 });
+  assert.equal((await ask(device)).length, 3);
+});
+
+test('a request that does not fit is refused with the field, the reason and what is allowed', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20 });
+  const service = await devices.run('host-1');
+  const refusals: [method: string, path: string, body: unknown, field: string][] = [
+    ['POST', '/devices', { userId: 'ann' }, 'name'],
+    ['POST', '/devices', { name: 'phone' }, 'userId'],
+    ['POST', '/devices', { userId: 'ann', name: 'two\nlines' }, 'name'],
+    ['POST', '/devices', { userId: 7, name: 'phone' }, 'userId'],
+    ['POST', '/devices', undefined, 'body'],
+    ['GET', '/devices?limit=0', undefined, 'limit'],
+    ['GET', '/devices?limit=many', undefined, 'limit'],
+    ['GET', '/devices?after=x', undefined, 'after'],
+  ];
+  for (const [method, path, body, field] of refusals) {
+    const answer = await send(method, `${service.url}${path}`, body);
+    assert.deepEqual([answer.status, answer.body.error, answer.body.field], [400, 'INPUT_INVALID', field], path);
+    assert.ok(answer.body.reason && answer.body.allowed, path);
+  }
+  const headers = { 'idempotency-key': 'two words' };
+  const keyed = await send('POST', `${service.url}/devices`, { userId: 'ann', name: 'x' }, headers);
+  assert.deepEqual([keyed.status, keyed.body.field], [400, 'Idempotency-Key']);
+  assert.equal((await send('GET', `${service.url}/devices/none`)).status, 404);
+  assert.equal((await send('DELETE', `${service.url}/devices/none`)).status, 404);
+  assert.equal(devices.phones().size, 0);
+});
+
+test('devices are listed page by page, each once', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20 });
+  const service = await devices.run('host-1');
+  const made = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => create(service, name)));
+  await send('POST', `${service.url}/devices`, { userId: 'bob', name: 'f' });
+  const seen: string[] = [];
+  let next: unknown = '';
+  while (next !== null) {
+    const after = next === '' ? '' : `&after=${next}`;
+    const { body } = await send('GET', `${service.url}/devices?userId=ann&limit=2${after}`);
+    seen.push(...(body.devices as { id: string }[]).map(({ id }) => id));
+    next = body.next;
+  }
+  assert.deepEqual([...seen].sort(), made.map(({ id }) => id).sort());
+});
+
+test('with AUTH=required a request acts for the user that the gateway names, and for nobody else', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20, AUTH: 'required' });
+  const service = await devices.run('host-1');
+  const [ann, bob] = [{ 'x-user-id': 'ann' }, { 'x-user-id': 'bob' }];
+  const url = `${service.url}/devices`;
+  assert.equal((await send('POST', url, { userId: 'ann', name: 'x' })).status, 401);
+  assert.equal((await send('GET', url)).status, 401);
+  assert.equal((await send('POST', url, { userId: 'ann', name: 'x' }, bob)).status, 403);
+  const device = (await send('POST', url, { name: 'x' }, ann)).body;
+  assert.equal(device.userId, 'ann');
+  assert.equal((await send('GET', `${url}?userId=ann`, undefined, bob)).status, 403);
+  assert.deepEqual((await send('GET', url, undefined, bob)).body.devices, []);
+  for (const method of ['GET', 'DELETE']) {
+    assert.equal((await send(method, `${url}/${device.id}`, undefined, bob)).status, 404);
+  }
+  assert.equal((await send('DELETE', `${url}/${device.id}`, undefined, ann)).status, 204);
 });

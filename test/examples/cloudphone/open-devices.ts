@@ -27,12 +27,19 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
+/** Processes start and end here, on a machine that may have much else to do: for a host under load half a minute is soon. */
+export function soon<T>(probe: () => T | Promise<T>): Promise<Exclude<T, false>> {
+  return eventually(probe, { timeoutMs: 30_000, intervalMs: 50 });
+}
+
 /** Hosts of tests are addresses of this machine. */
 export const addressOf = (host: string) => `127.0.0.${10 + Number(host.split('-')[1])}`;
 
 export interface Devices {
   readonly ground: Ground;
   run(host: string, slot?: number, environment?: Readonly<Record<string, string>>): Promise<RunningExample>;
+  /** One after the other: each takes a second of CPU to start. */
+  runAll<const Hosts extends readonly string[]>(hosts: Hosts): Promise<{ [Slot in keyof Hosts]: RunningExample }>;
   /** Pids of phones that live, by device. */
   phones(): Map<string, number>;
   /** Who listens on ports of the pools, at the addresses of the hosts. */
@@ -71,7 +78,7 @@ export async function openDevices(
   const running: RunningExample[] = [];
 
   t.after(() =>
-    eventually(() => {
+    soon(() => {
       // First those who would start phones again.
       for (const { child } of running) child.kill('SIGKILL');
       for (const pid of phones().values()) process.kill(pid, 'SIGKILL');
@@ -79,31 +86,38 @@ export async function openDevices(
     }),
   );
 
+  const run: Devices['run'] = async (host, slot = 0, more = {}) => {
+    const example = await ground.run(
+      'device-service',
+      host,
+      {
+        DATABASE_URL: `sqlite:${join(state, 'devices.db')}`,
+        DEVICE_DIR: directory,
+        DEVICE_ADDRESS: addressOf(host),
+        DEVICE_ENV: 'PATH,NODE_COMPILE_CACHE,DROVER_TEST_RUN',
+        DEVICE_ORPHAN_MS: '20000',
+        DEVICE_LOOK_MS: '200',
+        DEVICE_CREATING_MS: '15000',
+        DEVICE_RESTART_MS: '100',
+        PORT_OWNER_MS: '1500',
+        PORT_REST_MS: '1000',
+        ...ranges(from, size),
+        ...environment,
+        ...more,
+      },
+      slot,
+    );
+    running.push(example);
+    return example;
+  };
+
   return {
     ground,
-    async run(host, slot = 0, more = {}) {
-      const example = await ground.run(
-        'device-service',
-        host,
-        {
-          DATABASE_URL: `sqlite:${join(state, 'devices.db')}`,
-          DEVICE_DIR: directory,
-          DEVICE_ADDRESS: addressOf(host),
-          DEVICE_ENV: 'PATH,NODE_COMPILE_CACHE,DROVER_TEST_RUN',
-          DEVICE_ORPHAN_MS: '8000',
-          DEVICE_LOOK_MS: '200',
-          DEVICE_CREATING_MS: '15000',
-          DEVICE_RESTART_MS: '100',
-          PORT_OWNER_MS: '1500',
-          PORT_REST_MS: '1000',
-          ...ranges(from, size),
-          ...environment,
-          ...more,
-        },
-        slot,
-      );
-      running.push(example);
-      return example;
+    run,
+    async runAll<const Hosts extends readonly string[]>(hosts: Hosts) {
+      const instances: RunningExample[] = [];
+      for (const [slot, host] of hosts.entries()) instances.push(await run(host, slot));
+      return instances as { [Slot in keyof Hosts]: RunningExample };
     },
     phones,
     async listeners() {
