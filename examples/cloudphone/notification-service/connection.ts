@@ -13,12 +13,12 @@ export interface Connection {
 export interface ConnectionOptions {
   readonly kind: Connection['kind'];
   readonly send: (notification: Notification) => void;
+  /** A client that is silent for so long is dead, or does not read: it is cut off, and what it has not got is kept. */
+  readonly timeoutMs: number;
   /** Resolves when what was sent is on its way, where something waits before `socket`. */
   readonly flushed?: () => Promise<void>;
 }
 
-/** A client that is silent for so long is dead, or does not read: it is cut off, and what it has not got is kept. */
-const confirmTimeoutMs = 10_000;
 /** So often a connection is tried on which nothing happens. */
 const beatMs = 25_000;
 
@@ -26,7 +26,7 @@ const beatMs = 25_000;
  * A client answers a ping when it has read all that came before it, without any code of its own. So a pong says that the
  * notifications have arrived, that the client is alive, and that it reads as fast as we send.
  */
-export function openConnection(socket: WebSocket, { kind, send, flushed }: ConnectionOptions): Connection {
+export function openConnection(socket: WebSocket, { kind, timeoutMs, send, flushed }: ConnectionOptions): Connection {
   const closing = new AbortController();
   const waiting = new Map<number, PromiseWithResolvers<void>>();
   let pings = 0;
@@ -35,7 +35,7 @@ export function openConnection(socket: WebSocket, { kind, send, flushed }: Conne
     const number = ++pings;
     const answer = Promise.withResolvers<void>();
     waiting.set(number, answer);
-    const timer = setTimeout(() => socket.terminate(), confirmTimeoutMs);
+    const timer = setTimeout(() => socket.terminate(), timeoutMs);
     try {
       if (closing.signal.aborted) throw new Error('The connection is closed');
       await Promise.race([flushed?.(), answer.promise]);

@@ -46,7 +46,7 @@ export function createDelivery(drover: Drover, options: { readonly isShownToAll:
       return { isNew, connections };
     },
     serve(connection, userId, after) {
-      const { look } = startSession({ connection, userId, after, history, waiting });
+      const { look, ended } = startSession({ connection, userId, after, history, waiting });
       const present = looks.onMessage(userId, look, { meta: { kind: connection.kind } });
       // What was sent before that was not told to us.
       void present.ready.then(look);
@@ -55,6 +55,8 @@ export function createDelivery(drover: Drover, options: { readonly isShownToAll:
         here.off('gap', look);
         void present.close();
       });
+      // If this fails, they look by themselves before long.
+      void ended.then(() => looks.send(userId, 'look')).catch(() => undefined);
     },
     show(connection) {
       const show = (notification: Notification) => connection.send(notification);

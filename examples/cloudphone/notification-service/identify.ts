@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { authenticate, bearerToken } from '../shared/authenticate.ts';
 import { Refusal, readInput } from '../shared/refusal.ts';
-import { TokenError, type TokenVerifier } from '../shared/tokens.ts';
+import type { TokenVerifier } from '../shared/tokens.ts';
 import { clientSchema } from './notification.ts';
 
 export interface Introduction {
@@ -23,20 +24,17 @@ export type Identify = (introduction: Introduction) => Promise<Client>;
  * it says itself.
  * @throws Refusal 400, 401, 403, 503
  */
-export function createIdentify({ verify }: TokenVerifier, { isRequired }: { readonly isRequired: boolean }): Identify {
+export function createIdentify(verifier: TokenVerifier, { isRequired }: { readonly isRequired: boolean }): Identify {
   return async ({ headers, query }) => {
-    const { userId: claimed, after } = readInput(clientSchema, query);
-    const token = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? query.token;
-    const known =
-      token === undefined
-        ? headers['x-user-id']
-        : await verify(String(token)).then(({ userId }) => userId, refuseToken);
-    if (typeof known !== 'string') {
-      if (isRequired) throw new Refusal(401, 'USER_REQUIRED', 'Log in: notifications are for users.');
-      return { userId: claimed, after };
+    const { userId: claimed, token: shown, after } = readInput(clientSchema, query);
+    const token = bearerToken(headers.authorization) ?? shown;
+    const known = token === undefined ? headers['x-user-id'] : (await authenticate(verifier, token)).userId;
+    if (typeof known === 'string') {
+      refuseOthers(known, claimed);
+      return { userId: known, after };
     }
-    refuseOthers(known, claimed);
-    return { userId: known, after };
+    if (isRequired) throw new Refusal(401, 'USER_REQUIRED', 'Log in: notifications are for users.');
+    return { userId: claimed, after };
   };
 }
 
@@ -44,10 +42,4 @@ export function createIdentify({ verify }: TokenVerifier, { isRequired }: { read
 export function refuseOthers(userId: string, about: string | undefined): void {
   if (about === undefined || about === userId) return;
   throw new Refusal(403, 'OTHER_USER', 'These are the notifications of another user.', { field: 'userId' });
-}
-
-function refuseToken(error: unknown): never {
-  if (!(error instanceof TokenError)) throw error;
-  if (error.problem === 'invalid') throw new Refusal(401, 'TOKEN_INVALID', error.message);
-  throw new Refusal(503, 'TOKEN_UNCHECKABLE', error.message, { retryAfterSeconds: 1 });
 }

@@ -9,8 +9,9 @@ import { buildRoutes } from './routes.ts';
 import { mountSockets } from './socket-io.ts';
 
 /** DRAIN is how long clients are sent elsewhere when the instance ends; keep it below `kill_timeout` of the service. */
-const { AUTH = 'optional', DRAIN = '10s' } = process.env;
+const { AUTH = 'optional', DRAIN = '10s', CLIENT_TIMEOUT = '10s' } = process.env;
 const drainMs = durationMs('DRAIN', DRAIN);
+const timeoutMs = durationMs('CLIENT_TIMEOUT', CLIENT_TIMEOUT);
 const isRequired = AUTH === 'required';
 
 const drover = connect();
@@ -20,8 +21,8 @@ const identify = createIdentify(createTokenVerifier(drover), { isRequired });
 
 const app = buildRoutes({ delivery, identify });
 const { server } = app;
-const socketIo = await mountSockets({ server, drover, delivery, identify });
-const plain = mountPlainSockets({ server, delivery, identify, otherPath: '/socket.io/' });
+const socketIo = await mountSockets({ server, drover, delivery, identify, timeoutMs });
+const plain = mountPlainSockets({ server, delivery, identify, timeoutMs, otherPath: '/socket.io/' });
 
 // Clients go while requests are still answered; new ones are with other instances by now.
 app.addHook('preClose', async () => {

@@ -4,6 +4,7 @@ const allowedId = '1 to 200 characters without spaces or control characters';
 const allowedUser = 'text of 1 to 100 letters, digits and . _ @ -';
 const allowedMessage = 'text of 1 to 4000 characters';
 const allowedTitle = 'text of 1 to 200 characters, or nothing';
+const allowedToken = 'a token of user-service';
 const allowedLimit = 'a whole number from 1 to 100';
 
 const idSchema = z.string({ error: allowedId }).regex(/^[^\s\p{Cc}]{1,200}$/u, { error: allowedId });
@@ -28,7 +29,11 @@ export const recentSchema = z.object({
 });
 
 /** How a client introduces itself; `after` is the id of the last notification that it has. */
-export const clientSchema = z.object({ userId: userSchema.optional(), after: idSchema.optional() });
+export const clientSchema = z.object({
+  userId: userSchema.optional(),
+  token: z.string({ error: allowedToken }).max(4000, { error: allowedToken }).optional(),
+  after: idSchema.optional(),
+});
 
 /** As clients get it. */
 export interface Notification {

@@ -11,6 +11,8 @@ export interface PlainSocketsOptions {
   readonly server: Server;
   readonly delivery: Delivery;
   readonly identify: Identify;
+  /** Clients that are silent for so long are cut off. */
+  readonly timeoutMs: number;
   /** What belongs to Socket.IO, which looks after it itself. */
   readonly otherPath: string;
 }
@@ -25,7 +27,7 @@ const drainBatch = 20;
 const serviceRestart = 1012;
 
 /** WebSockets at `/notifications`: each message is one notification, as JSON. */
-export function mountPlainSockets({ server, delivery, identify, otherPath }: PlainSocketsOptions) {
+export function mountPlainSockets({ server, delivery, identify, timeoutMs, otherPath }: PlainSocketsOptions) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxPayloadBytes });
   let isDraining = false;
 
@@ -39,6 +41,7 @@ export function mountPlainSockets({ server, delivery, identify, otherPath }: Pla
     sockets.handleUpgrade(request, socket, head, (client) => {
       const connection = openConnection(client, {
         kind: 'websocket',
+        timeoutMs,
         send: (notification) => client.send(JSON.stringify(notification)),
       });
       if (userId === undefined) delivery.show(connection);

@@ -37,8 +37,7 @@ export function buildRoutes({ delivery, identify }: NotificationDeps): FastifyIn
 
   app.get('/notifications/:userId', async (request) => {
     const { userId, limit } = readInput(recentSchema, { ...(request.query as object), ...(request.params as object) });
-    const { token } = request.query as { token?: string };
-    await identify({ headers: request.headers, query: { userId, ...(token === undefined ? {} : { token }) } });
+    await identify({ headers: request.headers, query: { userId } });
     return await storeAnswer(delivery.history.recent(userId, limit));
   });
 

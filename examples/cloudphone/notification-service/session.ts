@@ -12,6 +12,12 @@ export interface SessionOptions {
   readonly waiting: Inbox<Entry>;
 }
 
+export interface Session {
+  look(): void;
+  /** The connection has closed, and what was taken for it and not confirmed is free for others. */
+  readonly ended: Promise<void>;
+}
+
 /** Sent before the client has to confirm: what is buffered for one client stays below some hundred kB. */
 const pageSize = 50;
 /** A look also finds what a sender left that died before it could tell us. */
@@ -26,7 +32,7 @@ const retryMs = 500;
  * The inbox has what no client of the user has confirmed yet. It is emptied here, by what this client confirms: what
  * was in it before goes to whoever comes first, what comes later to all who are connected. Never throws.
  */
-export function startSession({ connection, userId, after, history, waiting }: SessionOptions): { look(): void } {
+export function startSession({ connection, userId, after, history, waiting }: SessionOptions): Session {
   const { closed } = connection;
   let isDue = true;
   let rouse = () => {};
@@ -87,6 +93,5 @@ export function startSession({ connection, userId, after, history, waiting }: Se
     rouse();
   };
   closed.addEventListener('abort', look, { once: true });
-  void run();
-  return { look };
+  return { look, ended: run() };
 }

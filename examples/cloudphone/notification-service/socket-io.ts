@@ -15,6 +15,8 @@ export interface SocketIoOptions {
   readonly drover: Drover;
   readonly delivery: Delivery;
   readonly identify: Identify;
+  /** Clients that are silent for so long are cut off. */
+  readonly timeoutMs: number;
 }
 
 /** Clients have nothing to say here. */
@@ -23,7 +25,7 @@ const maxPayloadBytes = 16 * 1024;
 const connectTimeoutMs = 5000;
 
 /** Socket.IO with the namespace `/notifications`: each notification is an event `notification`. */
-export async function mountSockets({ server, drover, delivery, identify }: SocketIoOptions) {
+export async function mountSockets({ server, drover, delivery, identify, timeoutMs }: SocketIoOptions) {
   let isDraining = false;
   const io = new Server(server, {
     // With long polling the requests of one client would have to reach the same instance each time.
@@ -50,7 +52,7 @@ export async function mountSockets({ server, drover, delivery, identify }: Socke
   });
   notifications.on('connection', (socket) => {
     const { userId, after } = socket.data.client;
-    const connection = connectionOf(socket);
+    const connection = connectionOf(socket, timeoutMs);
     socket.emit('welcome', { userId, ...describeInstance('notification-service') });
     if (userId === undefined) delivery.show(connection);
     else delivery.serve(connection, userId, after);
@@ -71,7 +73,7 @@ export async function mountSockets({ server, drover, delivery, identify }: Socke
   };
 }
 
-function connectionOf(socket: Socket): Connection {
+function connectionOf(socket: Socket, timeoutMs: number): Connection {
   const { conn } = socket;
   // Websockets are the only transport. Their pings pass by the protocol of Socket.IO.
   const { socket: websocket } = conn.transport as unknown as { readonly socket: WebSocket };
@@ -84,6 +86,7 @@ function connectionOf(socket: Socket): Connection {
   });
   return openConnection(websocket, {
     kind: 'socket.io',
+    timeoutMs,
     send: (notification) => socket.emit('notification', notification),
     async flushed() {
       while (isBuffered) await once(conn, 'drain');

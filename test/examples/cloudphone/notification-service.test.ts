@@ -1,101 +1,266 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type TestContext, test } from 'node:test';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
 import { eventually } from '../../support/eventually.ts';
+import type { Lifetime } from '../../support/lifetime.ts';
+import { tempDirectory } from '../../support/temp-directory.ts';
+import { messages, type Notification, openPlain, openSocketIo, send, user } from './notification-clients.ts';
 import { openGround } from './open-ground.ts';
-
-interface Notification {
-  readonly id: string;
-  readonly userId: string;
-  readonly message: string;
-  readonly sentAt: string;
-}
-
-/** A client that writes down what it hears. */
-interface Client {
-  readonly heard: Notification[];
-  readonly closedWith: () => number | string | undefined;
-  close(): void;
-}
-
-const messages = ({ heard }: Client) => heard.map(({ message }) => message);
-const user = (userId: string) => `?userId=${userId}`;
-
-async function openPlain(t: TestContext, url: string, query = ''): Promise<Client & { readonly socket: WebSocket }> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/notifications${query}`);
-  const heard: Notification[] = [];
-  let code: number | undefined;
-  socket.on('message', (data) => heard.push(JSON.parse(String(data))));
-  socket.on('error', () => {});
-  socket.on('close', (closeCode) => {
-    code = closeCode;
-  });
-  t.after(() => socket.terminate());
-  await once(socket, 'open');
-  return { socket, heard, closedWith: () => code, close: () => socket.close() };
-}
-
-async function openSocketIo(
-  t: TestContext,
-  url: string,
-  auth: object,
-): Promise<Client & { readonly socket: Socket; readonly drained: unknown[] }> {
-  const socket: Socket = io(`${url}/notifications`, { transports: ['websocket'], auth, forceNew: true });
-  const heard: Notification[] = [];
-  const drained: unknown[] = [];
-  let reason: string | undefined;
-  socket.on('notification', (notification) => heard.push(notification));
-  socket.on('drover:drain', (told) => drained.push(told));
-  socket.on('disconnect', (why) => {
-    reason = why;
-  });
-  t.after(() => void socket.close());
-  await new Promise((resolve) => socket.once('welcome', resolve));
-  return { socket, heard, drained, closedWith: () => reason, close: () => void socket.close() };
-}
-
-async function send(
-  url: string,
-  body: object,
-  headers: Record<string, string> = {},
-): Promise<{ status: number; body: Record<string, unknown> }> {
-  const response = await fetch(`${url}/notifications/send`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-}
+import { bearer, logIn } from './user-ground.ts';
 
 /** Two instances of the service, as on two hosts. */
-async function openTwo(t: TestContext, environment: Record<string, string> = {}) {
+async function openTwo(t: Lifetime, environment: Record<string, string> = {}) {
   const ground = await openGround(t);
   const run = (host: string) => ground.run('notification-service', host, { DRAIN: '500ms', ...environment });
   const [a, b] = await Promise.all([run('host-1'), run('host-2')]);
-  return { ...ground, runOn: run, a, b };
+  return { ...ground, a, b };
 }
 
+/** For tests that leave both as they are, each with users of its own. */
+const shared = await openTwo({ after });
+
 test('what is sent through one instance reaches every socket of the user, of both kinds, on all instances', async (t) => {
-  const { a, b } = await openTwo(t);
+  const { a, b } = shared;
   const clients = await Promise.all([
-    openPlain(t, a.url, user('ann')),
-    openPlain(t, b.url, user('ann')),
-    openSocketIo(t, a.url, { userId: 'ann' }),
-    openSocketIo(t, b.url, { userId: 'ann' }),
+    openPlain(t, a.url, user('ann-everywhere')),
+    openPlain(t, b.url, user('ann-everywhere')),
+    openSocketIo(t, a.url, { userId: 'ann-everywhere' }),
+    openSocketIo(t, b.url, { userId: 'ann-everywhere' }),
   ]);
-  const bob = await openPlain(t, b.url, user('bob'));
+  const bob = await openPlain(t, b.url, user('bob-everywhere'));
   const numbers = Array.from({ length: 20 }, (_, index) => `message ${index}`);
   for (const [index, message] of numbers.entries()) {
-    const answer = await send(index % 2 === 0 ? a.url : b.url, { userId: 'ann', message, title: 'Hello' });
+    const answer = await send(index % 2 === 0 ? a.url : b.url, { userId: 'ann-everywhere', message, title: 'Hello' });
     assert.equal(answer.status, 202);
   }
   for (const client of clients) await eventually(() => assert.deepEqual(messages(client), numbers));
   assert.deepEqual(Object.keys(clients[0].heard[0]!).sort(), ['id', 'message', 'sentAt', 'title', 'userId']);
   assert.deepEqual(bob.heard, []);
   await eventually(async () => {
-    const { body } = await send(b.url, { id: 'last', userId: 'ann', message: 'last' });
+    const { body } = await send(b.url, { id: 'last', userId: 'ann-everywhere', message: 'last' });
     assert.equal(body.connections, 4);
   });
+});
+
+test('who was away gets what was sent meanwhile, in order and once', async (t) => {
+  const { a, b } = shared;
+  const numbers = Array.from({ length: 30 }, (_, index) => `message ${index}`);
+  for (const userId of ['ann-away', 'bob-away']) {
+    for (const [index, message] of numbers.entries()) {
+      const { body } = await send(index % 2 === 0 ? a.url : b.url, { userId, message });
+      assert.equal(body.connections, 0);
+    }
+  }
+  const ann = await openPlain(t, b.url, user('ann-away'));
+  const bob = await openSocketIo(t, a.url, { userId: 'bob-away' });
+  for (const client of [ann, bob]) await eventually(() => assert.deepEqual(messages(client), numbers));
+  await send(a.url, { userId: 'ann-away', message: 'and now' });
+  await eventually(() => assert.deepEqual(messages(ann), [...numbers, 'and now']));
+
+  // Nothing waits any more: the next connection gets what is new, or what it says it has missed.
+  ann.close();
+  const next = await openPlain(t, a.url, user('ann-away'));
+  const behind = await openPlain(t, b.url, `?userId=ann-away&after=${ann.heard[28]!.id}`);
+  await eventually(() => assert.deepEqual(messages(behind), ['message 29', 'and now']));
+  await send(b.url, { userId: 'ann-away', message: 'new' });
+  await eventually(() => assert.deepEqual(messages(next), ['new']));
+  await eventually(() => assert.deepEqual(messages(behind), ['message 29', 'and now', 'new']));
+  const recent = await fetch(`${b.url}/notifications/ann-away?limit=3`).then((answer) => answer.json());
+  assert.deepEqual(
+    (recent as Notification[]).map(({ message }) => message),
+    ['new', 'and now', 'message 29'],
+  );
+});
+
+test('a notification that is sent again with its id is the same one', async (t) => {
+  const { a, b } = shared;
+  const note = { id: 'order-1:paid', userId: 'ann-again', message: 'Paid' };
+  const answers = await Promise.all([a, b, a, b, a, b].map(({ url }) => send(url, note)));
+  assert.equal(answers.filter(({ body }) => body.isNew).length, 1);
+  const ann = await openPlain(t, a.url, user('ann-again'));
+  await eventually(() => assert.deepEqual(messages(ann), ['Paid']));
+  assert.equal((await send(b.url, { ...note, message: 'Paid again' })).body.isNew, false);
+  await send(b.url, { userId: 'ann-again', message: 'end' });
+  await eventually(() => assert.deepEqual(messages(ann), ['Paid', 'end']));
+});
+
+test('an instance that is killed while notifications are sent loses none of them', async (t) => {
+  const { a, b } = await openTwo(t);
+  const ids = Array.from({ length: 120 }, (_, index) => `n-${index}`);
+  const before = await openPlain(t, a.url, user('ann'));
+  const waitingBefore = await openSocketIo(t, a.url, { userId: 'bob' });
+  const sending = (async () => {
+    for (const id of ids) {
+      for (const userId of ['ann', 'bob']) {
+        const note = { id, userId, message: id };
+        // As any client of a service does that may be replaced: again, elsewhere, with the same id.
+        const answer = await send(Number(id.slice(2)) % 2 === 0 ? a.url : b.url, note).catch(() => send(b.url, note));
+        assert.equal(answer.status, 202);
+      }
+    }
+  })();
+  await eventually(() => assert.ok(before.heard.length > 40));
+  a.child.kill('SIGKILL');
+  await eventually(() => assert.notEqual(before.closedWith(), undefined));
+  waitingBefore.close();
+  const after = await openPlain(t, b.url, `?userId=ann&after=${before.heard.at(-1)!.id}`);
+  const bobAgain = await openSocketIo(t, b.url, { userId: 'bob', after: waitingBefore.heard.at(-1)!.id });
+  await sending;
+  for (const clients of [
+    [before, after],
+    [waitingBefore, bobAgain],
+  ]) {
+    const heard = () => [...new Set(clients.flatMap((client) => client.heard.map(({ id }) => id)))];
+    await eventually(() => assert.deepEqual(heard(), ids));
+  }
+});
+
+test('a client that does not read is cut off, and gets what it has not read when it comes back', async (t) => {
+  const { a, b } = await openTwo(t, { CLIENT_TIMEOUT: '500ms' });
+  const ann = await openPlain(t, a.url, user('ann'));
+  const bob = await openSocketIo(t, a.url, { userId: 'bob' });
+  ann.socket.pause();
+  (bob.socket.io.engine.transport as unknown as { ws: WebSocket }).ws.pause();
+  for (const userId of ['ann', 'bob']) await send(b.url, { userId, message: 'Hello' });
+  await eventually(async () => {
+    const { body } = await send(b.url, { id: 'probe', userId: 'ann', message: 'probe' });
+    assert.equal(body.connections, 0);
+  });
+  const annAgain = await openPlain(t, b.url, user('ann'));
+  const bobAgain = await openSocketIo(t, b.url, { userId: 'bob' });
+  await eventually(() => assert.deepEqual(messages(annAgain), ['Hello', 'probe']));
+  await eventually(() => assert.deepEqual(messages(bobAgain), ['Hello']));
+});
+
+test('what is sent while the messages between instances get lost arrives all the same', async (t) => {
+  const { a, b, redis } = shared;
+  const clients = [await openPlain(t, a.url, user('ann-gaps')), await openSocketIo(t, a.url, { userId: 'ann-gaps' })];
+  const ids = Array.from({ length: 60 }, (_, index) => `n-${index}`);
+  const cutter = redis.client();
+  for (const id of ids) {
+    if (Number(id.slice(2)) % 10 === 0) await cutter.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    assert.equal((await send(b.url, { id, userId: 'ann-gaps', message: id })).status, 202);
+  }
+  for (const client of clients) await eventually(() => assert.deepEqual(messages(client), ids));
+});
+
+test('while Redis is away nothing is taken, and afterwards all goes on with the same connections', async (t) => {
+  const { a, b, redis } = await openTwo(t);
+  const ann = await openPlain(t, a.url, user('ann'));
+  await send(b.url, { id: '1', userId: 'ann', message: 'one' });
+  await eventually(() => assert.deepEqual(messages(ann), ['one']));
+  await redis.kill();
+  const refused = await send(b.url, { id: '2', userId: 'ann', message: 'two' });
+  assert.deepEqual([refused.status, refused.body.error], [503, 'STORE_UNREACHABLE']);
+  assert.equal((await fetch(`${a.url}/health`)).status, 200);
+  // Without its data and without the user of the services, until somebody makes it anew.
+  await redis.restart();
+  await redis
+    .client()
+    .acl('SETUSER', 'cloudphone', 'reset', 'on', '>secret', '~cloudphone:*', '&cloudphone:*', '+@all');
+  await eventually(
+    async () => assert.equal((await send(b.url, { id: '2', userId: 'ann', message: 'two' })).status, 202),
+    {
+      timeoutMs: 15_000,
+    },
+  );
+  await eventually(() => assert.deepEqual(messages(ann), ['one', 'two']), { timeoutMs: 15_000 });
+});
+
+test('an instance that is stopped sends its clients elsewhere, a few at a time', async (t) => {
+  const { a, b } = await openTwo(t, { DRAIN: '1s' });
+  const plain = await Promise.all(Array.from({ length: 50 }, () => openPlain(t, a.url, user('ann'))));
+  const socketIo = await openSocketIo(t, a.url, { userId: 'ann' });
+  const openAtEnd: number[] = [];
+  const open = () => plain.filter(({ closedWith }) => closedWith() === undefined).length;
+  for (const { socket } of plain) socket.on('close', () => openAtEnd.push(open()));
+  const stopped = a.stop();
+  // Sent while they are on their way: kept, and given where they come to.
+  await eventually(() => assert.ok(open() < plain.length));
+  await send(b.url, { userId: 'ann', message: 'meanwhile' });
+  assert.deepEqual(await stopped, { code: 0, signal: null });
+  await eventually(() => assert.equal(open(), 0));
+  assert.deepEqual([...new Set(plain.map(({ closedWith }) => closedWith()))], [1012]);
+  // Batches of twenty: after the first one, thirty were still there.
+  assert.ok(openAtEnd.includes(30) && openAtEnd.includes(10), openAtEnd.join(' '));
+  assert.deepEqual(socketIo.drained, [{ withinMs: 1000 }]);
+  await eventually(() => assert.equal(socketIo.closedWith(), 'transport close'));
+  const last = await openPlain(t, b.url, `?userId=ann&after=none-of-ours`);
+  await eventually(() => assert.deepEqual(messages(last), ['meanwhile']));
+});
+
+test('while developing, a client without a user sees what is sent to anybody', async (t) => {
+  const { a, b } = shared;
+  const clients = [await openPlain(t, a.url), await openSocketIo(t, a.url, {})];
+  await send(b.url, { userId: 'test', message: 'Hello' });
+  await send(a.url, { userId: 'other', message: 'Hello you' });
+  for (const client of clients) await eventually(() => assert.deepEqual(messages(client), ['Hello', 'Hello you']));
+});
+
+/** The status of a WebSocket that is refused before it is one. */
+async function refusal(url: string, query: string, headers: Record<string, string> = {}): Promise<number> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/notifications${query}`, { headers });
+  socket.on('error', () => {});
+  const [, response] = await once(socket, 'unexpected-response');
+  response.resume();
+  return response.statusCode;
+}
+
+test('where users have to log in, nobody hears what is meant for others', async (t) => {
+  const { a, b, run } = await openTwo(t, { AUTH: 'required' });
+  const users = await run('user-service', 'host-1', { DATABASE_URL: `sqlite:${join(tempDirectory(t), 'users.db')}` });
+  const ann = await logIn(users.url, 'ann');
+  const bob = await logIn(users.url, 'bob');
+  assert.equal(await refusal(a.url, ''), 401);
+  assert.equal(await refusal(a.url, user(ann.userId)), 401);
+  assert.equal(await refusal(a.url, '?token=wrong'), 401);
+  assert.equal(await refusal(a.url, '', { authorization: 'Bearer wrong' }), 401);
+  assert.equal(await refusal(a.url, `?userId=${bob.userId}&token=${ann.token}`), 403);
+  const stranger: Socket = io(`${a.url}/notifications`, { transports: ['websocket'], forceNew: true });
+  t.after(() => void stranger.close());
+  const [error] = await once(stranger.io.on('open', () => {}) && (stranger as never), 'connect_error');
+  assert.equal(error.data.status, 401);
+
+  const clients = await Promise.all([
+    openPlain(t, a.url, `?token=${ann.token}`),
+    openSocketIo(t, a.url, { token: ann.token }),
+  ]);
+  assert.equal((await send(b.url, { userId: ann.userId, message: 'from a service' })).status, 202);
+  const own = { userId: ann.userId, message: 'from herself' };
+  assert.equal((await send(b.url, own, bearer(ann.token))).status, 202);
+  assert.equal((await send(b.url, own, bearer(bob.token))).status, 403);
+  assert.equal((await send(b.url, own, { 'x-user-id': bob.userId })).status, 403);
+  assert.equal((await send(b.url, own, bearer('wrong'))).status, 401);
+  for (const client of clients) {
+    await eventually(() => assert.deepEqual(messages(client), ['from a service', 'from herself']));
+  }
+  const recent = (headers: Record<string, string>) => fetch(`${a.url}/notifications/${ann.userId}`, { headers });
+  assert.equal((await recent({})).status, 401);
+  assert.equal((await recent(bearer(bob.token))).status, 403);
+  assert.equal((await recent({ 'x-user-id': ann.userId })).status, 200);
+});
+
+test('input that does not fit is refused with the field, the reason and what is allowed', async (t) => {
+  const { url } = shared.a;
+  for (const [body, field] of [
+    [{ userId: 'ann' }, 'message'],
+    [{ userId: 'ann', message: 'x'.repeat(4001) }, 'message'],
+    [{ userId: 'no spaces', message: 'x' }, 'userId'],
+    [{ id: '', userId: 'ann', message: 'x' }, 'id'],
+    [{ userId: 'ann', message: 'x', title: 7 }, 'title'],
+  ] as const) {
+    const answer = await send(url, body);
+    assert.equal(answer.status, 400);
+    const [issue] = answer.body.issues as { field: string; reason: string; allowed: string }[];
+    assert.equal(issue!.field, field);
+    assert.ok(issue!.reason && issue!.allowed);
+  }
+  assert.equal((await send(url, { userId: 'ann', message: 'x', filler: 'x'.repeat(40_000) })).status, 413);
+  assert.equal(await refusal(url, '?userId=no%20spaces'), 400);
+  const talker = await openPlain(t, url, user('ann'));
+  talker.socket.send('x'.repeat(20_000));
+  await eventually(() => assert.equal(talker.closedWith(), 1009));
 });
