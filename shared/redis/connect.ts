@@ -61,6 +61,8 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
     replyMapping: 'legacy',
   });
 
+  handleResubscriptions(client);
+
   let state: RedisState = 'down';
   let lastError: Error | undefined;
   let opened = Promise.withResolvers<void>();
@@ -114,6 +116,19 @@ export function connectRedis(url: string, profile: RedisProfile, options: Connec
       opened.reject(new Error('The Redis connection was closed'));
     },
   };
+}
+
+/** What the client subscribes anew by itself has nobody who waits for it: a rejection would end the process. */
+function handleResubscriptions(client: Redis): void {
+  for (const method of ['subscribe', 'psubscribe', 'ssubscribe'] as const) {
+    const subscribe = client[method].bind(client) as (...channels: unknown[]) => Promise<unknown>;
+    const handled = (...channels: unknown[]) => {
+      const answer = subscribe(...channels);
+      answer.catch(() => {});
+      return answer;
+    };
+    Object.assign(client, { [method]: handled });
+  }
 }
 
 function reconnectDelayMs(attempt: number): number {
