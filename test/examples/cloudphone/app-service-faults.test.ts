@@ -41,7 +41,9 @@ function holdUpDirectory({ stored, directoryOf }: AppGround, id: string): Interr
   renameSync(pipe, part);
   const size = (name: string) => statSync(join(directoryOf(id), name)).size;
   return {
-    begun: () => eventually(() => stored(id).some((name) => /^content/.test(name) && size(name) >= 5 * 200_000)),
+    begun: async () => {
+      await eventually(() => stored(id).some((name) => /^content/.test(name) && size(name) >= 5 * 200_000));
+    },
     end: () => renameSync(aside, part),
   };
 }
