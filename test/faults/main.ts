@@ -11,6 +11,7 @@ import { cronTicks } from './scenarios/cron-ticks.ts';
 import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
 import { ports } from './scenarios/ports.ts';
+import { quorumExclusion } from './scenarios/quorum-exclusion.ts';
 import { recovery } from './scenarios/recovery.ts';
 import { risingEpochs } from './scenarios/rising-epochs.ts';
 import { staleEffects } from './scenarios/stale-effects.ts';
@@ -26,6 +27,7 @@ const scenarios: readonly Scenario[] = [
   mutualExclusion('lock'),
   mutualExclusion('rw'),
   mutualExclusion('semaphore'),
+  quorumExclusion,
   staleEffects('lock', ['redis-fence']),
   abortLateness('lock'),
   theft('lock'),
