@@ -5,9 +5,12 @@ import { z } from 'zod';
 const notificationSchema = z.looseObject({ id: z.string().optional(), message: z.string() });
 export type Notification = z.infer<typeof notificationSchema>;
 
-/** A client that is connected until it is closed, and comes back by itself when its connection ends. */
+/**
+ * A client that is connected until it is closed, and comes back by itself when its connection ends. It says then what it
+ * has, and takes no notice of what comes again.
+ */
 export interface Follower {
-  /** All that came, also what came twice. */
+  /** All that came; what came twice over one connection is in it twice. */
   readonly heard: readonly Notification[];
   /** How often it was connected. */
   readonly connects: number;
@@ -19,21 +22,22 @@ const openTimeoutMs = 5_000;
 
 /** Follows the notifications of a user over a plain WebSocket of `base`; resolves once it is connected. */
 export async function followByWebSocket(base: string, userId: string): Promise<Follower> {
-  const url = `${base.replace(/^http/, 'ws')}/notifications?userId=${encodeURIComponent(userId)}`;
+  const url = `${base.replace(/^http/, 'ws')}/notifications`;
   const closing = new AbortController();
   const heard: Notification[] = [];
   const follower = { heard, connects: 0, close: () => closing.abort() };
   const first = Promise.withResolvers<void>();
   const once = () =>
     new Promise<void>((resolve) => {
-      const socket = new WebSocket(url);
+      const socket = new WebSocket(`${url}?${new URLSearchParams(introduction(userId, heard))}`);
+      const take = taker(heard);
       const leave = () => socket.close();
       closing.signal.addEventListener('abort', leave, { once: true });
       socket.onopen = () => {
         follower.connects += 1;
         first.resolve();
       };
-      socket.onmessage = ({ data }) => take(heard, JSON.parse(String(data)));
+      socket.onmessage = ({ data }) => take(JSON.parse(String(data)));
       socket.onclose = () => {
         closing.signal.removeEventListener('abort', leave);
         resolve();
@@ -51,15 +55,20 @@ export async function followByWebSocket(base: string, userId: string): Promise<F
 
 /** The same over Socket.IO. */
 export async function followBySocketIo(base: string, userId: string): Promise<Follower> {
-  const socket = io(`${base}/notifications`, {
-    ...{ transports: ['websocket'], forceNew: true, auth: { userId }, query: { userId } },
-    ...{ reconnectionDelay: 50, reconnectionDelayMax: longestPauseMs },
-  });
   const heard: Notification[] = [];
+  const socket = io(`${base}/notifications`, {
+    transports: ['websocket'],
+    forceNew: true,
+    auth: (answer) => answer(introduction(userId, heard)),
+    reconnectionDelay: 50,
+    reconnectionDelayMax: longestPauseMs,
+  });
   const follower = { heard, connects: 0, close: () => void socket.close() };
-  socket.on('notification', (notification: unknown) => take(heard, notification));
+  let take = taker(heard);
+  socket.on('notification', (notification: unknown) => take(notification));
   // A server that ends a connection itself is not asked again by the client of Socket.IO, unless it is told to.
   socket.on('disconnect', (reason) => {
+    take = taker(heard);
     if (reason === 'io server disconnect') socket.connect();
   });
   const connected = new Promise<void>((resolve) => {
@@ -71,10 +80,19 @@ export async function followBySocketIo(base: string, userId: string): Promise<Fo
   return await within(connected, follower, `Socket.IO at ${base}`);
 }
 
-/** Other messages, such as a farewell, are no notifications. */
-function take(heard: Notification[], message: unknown): void {
-  const { success, data } = notificationSchema.safeParse(message);
-  if (success) heard.push(data);
+/** Who a client is, and from where on it wants notifications. */
+function introduction(userId: string, heard: readonly Notification[]): Record<string, string> {
+  const after = heard.at(-1)?.id;
+  return { userId, ...(after === undefined ? {} : { after }) };
+}
+
+/** Takes what comes over one connection, but for what came over an earlier one. Other messages, such as a farewell, are passed over. */
+function taker(heard: Notification[]): (message: unknown) => void {
+  const earlier = new Set(heard.map(({ id }) => id));
+  return (message) => {
+    const { success, data } = notificationSchema.safeParse(message);
+    if (success && (data.id === undefined || !earlier.has(data.id))) heard.push(data);
+  };
 }
 
 /** The follower once it is connected; one that does not get so far is closed. */

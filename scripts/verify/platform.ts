@@ -31,6 +31,8 @@ export interface Platform {
   readonly env: Readonly<Record<string, string>>;
   /** What stands for `drover` where there is no cluster: words of bash. */
   readonly drover?: string;
+  /** Something is being done to it: instances come and go, and what they do may take its time. */
+  readonly isDisturbed?: boolean;
 }
 
 export interface DeployedPlatformOptions {
@@ -78,5 +80,18 @@ export function deployedPlatform({ base, env = {} }: DeployedPlatformOptions): P
       if (node === undefined) throw new Error(`there is no host ${host}`);
       return node.address;
     },
+  };
+}
+
+/**
+ * The platform while instances come and go: nobody speaks to one of them, each request goes through the router to any. What
+ * curl cannot reach it asks again, where `curlHome` has a file that says so.
+ */
+export function disturbedPlatform(platform: Platform, curlHome?: string): Platform {
+  return {
+    ...platform,
+    isDisturbed: true,
+    env: { ...platform.env, ...(curlHome === undefined ? {} : { CURL_HOME: curlHome }) },
+    instances: async (service) => [0, 1].map((slot) => ({ slot, host: 'any', url: platform.url(service) })),
   };
 }

@@ -43,9 +43,12 @@ export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatf
   const platform = deployedPlatform({ base: `http://127.0.0.1:${port}`, env: cluster.env });
   const variables = { PLATFORM_PORT: String(port), CLOUDPHONE_DATA: join(cluster.directory, 'cloudphone') };
 
+  // Other platforms on this machine have hosts of the same names; the paths of sockets are short.
+  const own = { DEVICE_DIR: join(cluster.directory, 'd'), RATE_LIMIT: '1000000' };
+
   const deploy = async (more: Readonly<Record<string, string>>, ...args: string[]) => {
     const file = join(workshop, 'ecosystem.config.local.js');
-    await writeFile(file, overlay({ ...env, ...more }));
+    await writeFile(file, overlay({ ...own, ...env, ...more }));
     const result = await runDrover(['deploy', file, '--yes', ...args], { env: { ...cluster.env, ...variables } });
     if (result.code === 0) return;
     throw new Error(`drover deploy ended with code ${result.code}:\n${result.stdout}\n${result.stderr}`);

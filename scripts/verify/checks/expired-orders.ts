@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DisturbanceName, disturbances } from '../disturbances.ts';
+import type { LocalPlatform } from '../start-platform.ts';
+import type { Verification } from '../verification.ts';
+
+const job = 'cancel-expired-orders';
+const tickMs = 1_000;
+/** The history of a job holds a hundred runs: it is read long before they are gone. */
+const lookMs = 1_000;
+/** So many orders of one user that a page of notifications holds all of theirs. */
+const ordersOfUser = 40;
+/** For the last orders to expire, and for their users to be told. */
+const settleMs = 20_000;
+
+interface Order {
+  readonly id: string;
+  readonly userId: string;
+}
+
+export interface ExpiredOrdersOptions {
+  readonly platform: LocalPlatform;
+  readonly ticks: number;
+  /** Done one after the other while the ticks go by. */
+  readonly during: readonly DisturbanceName[];
+}
+
+/** The job that cancels expired orders on a schedule of one second, while the leader and a host of it are killed. */
+export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions): Verification {
+  const { client } = platform.cluster;
+  return {
+    name: 'expired-orders',
+    title: `Each of ${ticks} ticks runs once, and each expired order expires once`,
+    async run({ ask, claim, evidence }) {
+      await platform.deploy(['billing-service'], { CANCEL_SCHEDULE: '* * * * * *', ORDER_TTL: '2s' });
+      const runs = new Map<string, { readonly tick: number; readonly outcome: string; readonly identity: string }>();
+      const orders: Order[] = [];
+      const firstTick = Math.ceil(Date.now() / tickMs) * tickMs;
+      const lastTick = firstTick + ticks * tickMs;
+      const look = async () => {
+        for (const { runId, tick, outcome, identity } of await client.listCronRuns({
+          params: { name: job },
+          query: { limit: 100 },
+        })) {
+          if (tick >= firstTick && tick < lastTick) runs.set(runId, { tick, outcome, identity });
+        }
+      };
+      const disturbing = (async () => {
+        for (const [index, name] of during.entries()) {
+          await sleep(Math.max(0, firstTick + (ticks * tickMs * index) / during.length - Date.now()));
+          evidence(`tick ${Math.round((Date.now() - firstTick) / tickMs)}: ${disturbances[name].title}`);
+          await disturbances[name]
+            .act(platform, claim)
+            .catch((error: Error) => claim(disturbances[name].title, false, error.message));
+        }
+      })();
+      let userId = '';
+      while (Date.now() < lastTick) {
+        if (orders.length % ordersOfUser === 0) userId = `late-${randomUUID().slice(0, 8)}`;
+        const json = { userId, planId: 'basic', amount: 10 };
+        const { status, body } = await ask(`${platform.url('billing-service')}/orders`, { json });
+        if (status === 201) orders.push({ id: String(body.id), userId });
+        await look().catch(() => undefined);
+        await sleep(lookMs / 2);
+      }
+      await disturbing;
+      await sleep(2 * tickMs);
+      await look();
+
+      const byTick = Map.groupBy(runs.values(), ({ tick }) => tick);
+      const twice = [...byTick]
+        .filter(([, claimed]) => claimed.length > 1)
+        .map(([tick]) => new Date(tick).toISOString());
+      claim('no tick runs twice', twice.length === 0, twice.slice(0, 3).join(', ') || `${runs.size} runs`);
+      const missing: string[] = [];
+      for (let tick = Math.min(...byTick.keys()); tick < lastTick; tick += tickMs)
+        if (!byTick.has(tick)) missing.push(new Date(tick).toISOString());
+      claim(
+        'no tick is forgotten',
+        byTick.size >= ticks * 0.95 && missing.length === 0,
+        `${missing.length} of ${ticks} missing${missing.length > 0 ? `: ${missing.slice(0, 5).join(', ')}` : ''}`,
+      );
+      const outcomes = count([...runs.values()].map(({ outcome }) => outcome));
+      const hosts = count([...runs.values()].map(({ identity }) => identity.split('/')[0] ?? ''));
+      evidence(`outcomes: ${outcomes}; by host: ${hosts}`);
+
+      const wrong = await untilNone(async () => {
+        const found: string[] = [];
+        for (const { id } of orders) {
+          const { changes } = (await ask(`${platform.url('billing-service')}/orders/${id}`)).body as {
+            changes?: { status: string }[];
+          };
+          const times = changes?.filter(({ status }) => status === 'EXPIRED').length ?? 0;
+          if (times !== 1) found.push(`${id} ${times} times`);
+        }
+        return found;
+      });
+      claim('each order expires once', orders.length > 0 && wrong.length === 0, wrong[0] ?? `${orders.length} orders`);
+      const untold = await untilNone(async () => {
+        const told: string[] = [];
+        for (const user of new Set(orders.map((order) => order.userId))) {
+          const { text } = await ask(`${platform.url('notification-service')}/notifications/${user}?limit=100`);
+          const notices = JSON.parse(text) as { title?: string; message: string }[];
+          told.push(...notices.filter(({ title }) => /expired/i.test(title ?? '')).map(({ message }) => message));
+        }
+        return orders.flatMap(({ id }) => {
+          const times = told.filter((message) => message.includes(id)).length;
+          return times === 1 ? [] : [`${id} ${times} times`];
+        });
+      });
+      claim('each user is told once of each order', untold.length === 0, untold[0] ?? `${orders.length} notifications`);
+      await platform.deploy(['billing-service'], {});
+    },
+  };
+}
+
+/** Looks until nothing is found any more; what is found at the end stays. */
+async function untilNone(look: () => Promise<string[]>): Promise<string[]> {
+  const giveUpAtMs = performance.now() + settleMs;
+  for (;;) {
+    const found = await look();
+    if (found.length === 0 || performance.now() > giveUpAtMs) return found;
+    await sleep(lookMs);
+  }
+}
+
+function count(values: readonly string[]): string {
+  return [...Map.groupBy(values, (value) => value)].map(([value, all]) => `${value} ${all.length}`).join(', ');
+}

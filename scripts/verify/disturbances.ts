@@ -1,0 +1,103 @@
+import { processesOf } from '../cluster/host-processes.ts';
+import { runDrover } from '../cluster/run-drover.ts';
+import { waitUntil } from '../cluster/wait-until.ts';
+import { serviceNames } from './platform.ts';
+import type { LocalPlatform } from './start-platform.ts';
+
+type Claim = (promise: string, kept: boolean, measured: string) => void;
+
+/** Something that is done to the platform while it is at work. */
+export interface Disturbance {
+  readonly title: string;
+  /** Whether clients may notice: the death of a host breaks off what was under way on it. */
+  readonly mayFail: boolean;
+  act(platform: LocalPlatform, claim: Claim): Promise<void>;
+}
+
+export const disturbances = {
+  deploys: {
+    title: 'a rolling deploy of every service',
+    mayFail: false,
+    async act({ env }, claim) {
+      for (const service of serviceNames) {
+        const { code, elapsedMs, stderr } = await runDrover(['reload', service], { env: { ...env } });
+        const measured =
+          code === 0 ? `${(elapsedMs / 1_000).toFixed(1)} s` : `exit code ${code}: ${stderr.slice(-300)}`;
+        claim(`${service} is rolled`, code === 0, measured);
+      }
+    },
+  },
+  'host-kill': {
+    title: 'a host is killed',
+    mayFail: true,
+    act: (platform, claim) => killHost(platform, claim),
+  },
+  'leader-kill': {
+    title: 'the leader of the controllers is killed',
+    mayFail: false,
+    act: (platform, claim) => killLeader(platform, claim),
+  },
+} as const satisfies Record<string, Disturbance>;
+
+export type DisturbanceName = keyof typeof disturbances;
+
+/** kill -9 of all that runs on the last host, which has no router; then it comes back. */
+async function killHost({ cluster }: LocalPlatform, claim: Claim): Promise<void> {
+  const agent = cluster.agents.at(-1)!;
+  const node = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name);
+  const pids = await processesOf(agent);
+  const killedMs = performance.now();
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended with the others.
+    }
+  }
+  await agent.process.exited;
+  const settled = async () => {
+    const services = await cluster.client.listServices({});
+    return services.every(({ scale, instances }) => {
+      const healthy = instances.filter(
+        ({ desired, status, nodeId }) => desired === 'run' && status.health === 'healthy' && nodeId !== node?.id,
+      ).length;
+      return healthy >= ('hosts' in scale && scale.hosts !== undefined ? 1 : Number(scale.instances));
+    });
+  };
+  await waitUntil('its slots to be healthy elsewhere', settled, { timeoutMs: 60_000, intervalMs: 250 });
+  claim(
+    'its slots are healthy elsewhere',
+    true,
+    `${((performance.now() - killedMs) / 1_000).toFixed(1)} s, ${pids.length} processes killed on ${agent.name}`,
+  );
+  await agent.start();
+  await waitUntil(
+    'the host to be back',
+    async () => {
+      const [nodes, devices] = await Promise.all([
+        cluster.client.listNodes({}),
+        cluster.client.listInstances({ query: { service: 'device-service', node: agent.name } }),
+      ]);
+      return (
+        nodes.some(({ name, state }) => name === agent.name && state === 'ready') &&
+        devices.some(({ desired, status }) => desired === 'run' && status.health === 'healthy')
+      );
+    },
+    { timeoutMs: 60_000, intervalMs: 250 },
+  );
+}
+
+async function killLeader({ cluster }: LocalPlatform, claim: Claim): Promise<void> {
+  const { leader } = await cluster.client.getCluster({});
+  const controller = cluster.controllers.find(({ url }) => url === leader?.url);
+  if (leader === null || controller === undefined) throw new Error('no controller leads');
+  const killedMs = performance.now();
+  controller.process.signal('SIGKILL');
+  await controller.process.exited;
+  await waitUntil('another leader', async () => {
+    const now = await cluster.client.getCluster({});
+    return now.leader !== null && now.leader.term > leader.term;
+  });
+  claim('another leads', true, `${((performance.now() - killedMs) / 1_000).toFixed(1)} s`);
+  await controller.start();
+}
