@@ -4,14 +4,17 @@ import { fileURLToPath } from 'node:url';
 import { claimDirectory } from './cluster/claim-directory.ts';
 import { type LocalCluster, startLocalCluster } from './cluster/local-cluster.ts';
 import { runDrover } from './cluster/run-drover.ts';
+import { startPlatform } from './verify/start-platform.ts';
 
 /**
- * `npm start`: a cluster on this machine with an example deployed on it, until Ctrl-C, which stops everything that was
+ * `npm start`: a cluster on this machine with the example platform deployed on it, until Ctrl-C, which stops everything that was
  * started here and nothing else. State is kept in .drover/local, so that a second start finds the same cluster.
  */
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = join(root, '.drover', 'local');
+/** Of api-gateway; the other services follow. */
+const firstPort = 30_000;
 const stopped = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort());
 
@@ -43,19 +46,15 @@ async function run(): Promise<void> {
     ...(process.env.DROVER_REDIS_URL === undefined ? {} : { redisUrl: process.env.DROVER_REDIS_URL }),
     onProgress: (line) => tell(`  ${line}`),
   });
+  let close = cluster.close;
   try {
-    tell('\nDeploying examples/hello …');
-    const deployed = await runDrover(['deploy', 'examples/hello', '--yes'], {
-      cwd: root,
-      env: cluster.env,
-      onLine: (line) => tell(`  ${line}`),
-    });
-    if (deployed.code !== 0 && !stopped.signal.aborted)
-      throw new Error(`examples/hello could not be deployed (exit code ${deployed.code})`);
+    tell('\nDeploying the six services of examples/cloudphone …');
+    const platform = await startPlatform({ cluster, firstPort });
+    close = platform.close;
     if (!stopped.signal.aborted) await showAndWait(cluster);
     tell('\nStopping everything that was started here …');
   } finally {
-    await cluster.close();
+    await close();
   }
 }
 
@@ -68,17 +67,19 @@ async function showAndWait({ env, urls }: LocalCluster): Promise<void> {
 
 function summary(urls: readonly string[], env: Record<string, string>): string {
   const exports = Object.entries(env).map(([name, value]) => `  export ${name}=${value}`);
-  return `The service answers through the router:  curl http://127.0.0.1:30000/
+  return `The platform's page:                     http://127.0.0.1:${firstPort}/
 Controllers (REST, bearer token):        ${urls.join('  ')}
 
 In another terminal, say where the cluster is, then try:
 ${exports.join('\n')}
-  node cli/bin.js ls                       what runs where
-  node cli/bin.js logs hello -f            log lines of all hosts
-  node cli/bin.js scale hello 9            more instances
-  node cli/bin.js reload hello             replace all, one batch after the other
-  node cli/bin.js node drain host-2        empty a host
-  node cli/bin.js events -f                who did what, and why
+  node cli/bin.js ls                             what runs where
+  node cli/bin.js logs device-service -f         log lines of all hosts
+  node cli/bin.js scale billing-service 4        more instances
+  node cli/bin.js reload notification-service    replace all; the page misses nothing
+  node cli/bin.js port ls                        ports that devices have
+  node cli/bin.js node drain host-2              empty a host
+  node cli/bin.js events -f                      who did what, and why
+  npm run verify -- --against http://127.0.0.1:${firstPort}
 
 Ctrl-C stops everything.`;
 }

@@ -11,6 +11,8 @@ export const knownDebianPackages = {
   haproxy: 'haproxy',
   wrk: 'wrk',
   chromium: 'chromium',
+  curl: 'curl',
+  jq: 'jq',
   postgresql: '/usr/lib/postgresql/*/bin/initdb',
 };
 
@@ -18,8 +20,10 @@ const whatFor = {
   'redis-server': 'the store behind the controllers',
   haproxy: 'the yardstick of the router benchmark',
   wrk: 'the load generator of the router benchmark',
-  chromium: 'the browser of the dashboard tests',
-  postgresql: 'the database of the tests of fences and callbacks',
+  chromium: 'the browser of the tests of pages',
+  curl: 'the client of the verification list',
+  jq: 'the reader of answers in the verification list',
+  postgresql: 'the database of the tests and benchmarks that need one',
 };
 
 /** One for the whole machine: apt serves one caller at a time, also when two clones of the tree are set up at once. */
