@@ -1,5 +1,5 @@
 import type { SqlDatabase } from 'drover';
-import { queries, run } from '../shared/database.ts';
+import { createTables, queries, run } from '../shared/database.ts';
 
 /**
  * What is known of an app: `uploading` until its content was checked, then `ready`, which is when it is seen; `removed`
@@ -48,7 +48,7 @@ export type Catalogue = Awaited<ReturnType<typeof createCatalogue>>;
 /** All that is known of apps, in SQL. Each change is one statement or one transaction, and says what it found. */
 export async function createCatalogue(database: SqlDatabase) {
   const db = queries<Tables>();
-  await createTables(database);
+  await createTables(database, tables);
 
   return {
     async add(app: App): Promise<void> {
@@ -60,7 +60,7 @@ export async function createCatalogue(database: SqlDatabase) {
     async countUploads(owner: string, now: number): Promise<number> {
       const open = db.selectFrom('apps').where('owner', '=', owner).where('state', '=', 'uploading');
       const count = open.where('sweep_at', '>', now).select(({ fn }) => fn.countAll<number>().as('count'));
-      return Number((await run(database, count)).rows[0]?.count);
+      return (await run(database, count)).rows[0]!.count;
     },
 
     async find(id: string): Promise<App | undefined> {
@@ -82,11 +82,11 @@ export async function createCatalogue(database: SqlDatabase) {
     async listParts(id: string): Promise<Part[]> {
       const parts = db.selectFrom('app_parts').selectAll().where('app_id', '=', id).orderBy('number');
       const { rows } = await run(database, parts);
-      return rows.map((row) => ({
-        number: Number(row.number),
-        key: row.store_key,
-        sizeBytes: Number(row.size_bytes),
-        sha256: row.sha256,
+      return rows.map(({ number, store_key, size_bytes, sha256 }) => ({
+        number,
+        key: store_key,
+        sizeBytes: size_bytes,
+        sha256,
       }));
     },
 
@@ -143,29 +143,15 @@ export async function createCatalogue(database: SqlDatabase) {
   };
 }
 
-/** PostgreSQL gives 64-bit integers as strings. */
-function toApp(row: Tables['apps']): App {
-  const { id, name, owner, state, sha256 } = row;
-  return {
-    ...{ id, name, owner, state, sha256 },
-    sizeBytes: Number(row.size_bytes),
-    partBytes: Number(row.part_bytes),
-    createdAt: Number(row.created_at),
-    sweepAt: row.sweep_at === null ? null : Number(row.sweep_at),
-  };
+function toApp({ size_bytes, part_bytes, created_at, sweep_at, ...same }: Tables['apps']): App {
+  return { ...same, sizeBytes: size_bytes, partBytes: part_bytes, createdAt: created_at, sweepAt: sweep_at };
 }
 
-async function createTables(database: SqlDatabase): Promise<void> {
-  const statements = [
-    `CREATE TABLE IF NOT EXISTS apps (id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
-      size_bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, part_bytes BIGINT NOT NULL, created_at BIGINT NOT NULL, sweep_at BIGINT)`,
-    'CREATE INDEX IF NOT EXISTS apps_by_sweep ON apps (sweep_at)',
-    'CREATE INDEX IF NOT EXISTS apps_by_state ON apps (state, created_at)',
-    `CREATE TABLE IF NOT EXISTS app_parts (app_id TEXT NOT NULL, number INTEGER NOT NULL, store_key TEXT NOT NULL,
-      size_bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (app_id, number))`,
-  ];
-  for (const statement of statements) {
-    // PostgreSQL may refuse it when another instance creates the same at this moment; then it is there.
-    await database.query(statement).catch(() => database.query(statement));
-  }
-}
+const tables = [
+  `CREATE TABLE IF NOT EXISTS apps (id TEXT PRIMARY KEY, name TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, part_bytes BIGINT NOT NULL, created_at BIGINT NOT NULL, sweep_at BIGINT)`,
+  'CREATE INDEX IF NOT EXISTS apps_by_sweep ON apps (sweep_at)',
+  'CREATE INDEX IF NOT EXISTS apps_by_state ON apps (state, created_at)',
+  `CREATE TABLE IF NOT EXISTS app_parts (app_id TEXT NOT NULL, number INTEGER NOT NULL, store_key TEXT NOT NULL,
+    size_bytes BIGINT NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (app_id, number))`,
+];

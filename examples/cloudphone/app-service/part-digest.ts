@@ -1,4 +1,4 @@
-import { Refusal } from './refusal.ts';
+import { Refusal } from '../shared/refusal.ts';
 
 const inHex = /^[0-9a-f]{64}$/i;
 /** Of RFC 9530: `sha-256=:<base64>:`, perhaps among others. */

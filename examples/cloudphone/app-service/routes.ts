@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
-import { isDroverError } from 'drover';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { describeInstance } from '../shared/instance.ts';
+import { answerErrors, Refusal, readInput } from '../shared/refusal.ts';
+import { asRefusal } from './as-refusal.ts';
 import { readByteRange } from './byte-range.ts';
 import type { App, Catalogue } from './catalogue.ts';
 import { wrongSize } from './part-content.ts';
 import { readPartDigest } from './part-digest.ts';
-import { Refusal } from './refusal.ts';
 import type { Store } from './store/store.ts';
 import { contentKey, type Limits, maxParts, missingParts, partCount, partSize, type Uploads } from './uploads.ts';
 
@@ -22,18 +22,27 @@ export interface RoutesDeps {
   readonly mustLogIn: boolean;
 }
 
-export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: RoutesDeps): FastifyInstance {
+export function buildRoutes(deps: RoutesDeps): FastifyInstance {
   const app = Fastify({ requestTimeout: requestTimeoutMs });
-  app.setErrorHandler(answerError);
-  app.setNotFoundHandler((_request, reply) =>
-    reply.code(404).send({ error: 'NOT_FOUND', message: 'There is no such path' }),
-  );
+  answerErrors(app);
+  app.get('/health', async () => describeInstance('app-service'));
+  app.register(async (scope) => addRoutes(scope, deps));
+  return app;
+}
+
+async function addRoutes(
+  app: FastifyInstance,
+  { uploads, catalogue, store, limits, mustLogIn }: RoutesDeps,
+): Promise<void> {
+  app.setErrorHandler((error: Error) => {
+    throw asRefusal(error);
+  });
   const newUpload = newUploadOf(limits);
 
   /** The user, as the gateway says. */
   function userOf(request: FastifyRequest): string {
     const user = request.headers['x-user-id'];
-    if (typeof user === 'string' && user !== '') return parse(z.string().max(128), user, 'x-user-id');
+    if (typeof user === 'string' && user !== '') return readInput(userHeader, request.headers)['x-user-id'];
     if (mustLogIn) throw new Refusal(401, 'NOT_LOGGED_IN', 'Log in first: this is done in the name of a user');
     return '';
   }
@@ -41,7 +50,7 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
   /** Of others not even the existence is told. */
   async function ownUpload(request: FastifyRequest): Promise<App> {
     const user = userOf(request);
-    const { id } = parse(uploadParams, request.params);
+    const { id } = readInput(uploadParams, request.params);
     const upload = await uploads.find(id);
     if (upload.owner !== user && (mustLogIn || upload.owner !== '')) {
       throw new Refusal(404, 'UPLOAD_NOT_FOUND', `You have no upload ${id}`);
@@ -50,7 +59,7 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
   }
 
   async function findApp(request: FastifyRequest): Promise<App> {
-    const { id } = parse(uploadParams, request.params);
+    const { id } = readInput(uploadParams, request.params);
     const found = await catalogue.find(id);
     if (found?.state !== 'ready') throw new Refusal(404, 'APP_NOT_FOUND', `There is no app ${id}`);
     return found;
@@ -58,7 +67,7 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
 
   app.post('/uploads', async (request, reply) => {
     const user = userOf(request);
-    const upload = await uploads.create(parse(newUpload, request.body), user);
+    const upload = await uploads.create(readInput(newUpload, request.body), user);
     return reply.code(201).send(viewUpload(upload));
   });
 
@@ -77,8 +86,11 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
 
     raw.put('/uploads/:id/parts/:number', async (request) => {
       const upload = await ownUpload(request);
-      const numbers = z.object({ number: z.coerce.number().int().min(1).max(partCount(upload)) });
-      const { number } = parse(numbers, request.params);
+      const allowed = `1 to ${partCount(upload)}`;
+      const numbers = z.object({
+        number: z.coerce.number(allowed).int(allowed).min(1, allowed).max(partCount(upload), allowed),
+      });
+      const { number } = readInput(numbers, request.params);
       const sentBytes = request.headers['content-length'];
       const sizeBytes = partSize(upload, number);
       if (sentBytes !== undefined && Number(sentBytes) !== sizeBytes) throw wrongSize(sizeBytes, Number(sentBytes));
@@ -106,7 +118,7 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
   });
 
   app.get('/apps', async (request) => {
-    const { before, limit } = parse(pageQuery, request.query);
+    const { before, limit } = readInput(pageQuery, request.query);
     return { apps: (await catalogue.list(before, limit)).map(viewApp) };
   });
 
@@ -123,37 +135,49 @@ export function buildRoutes({ uploads, catalogue, store, limits, mustLogIn }: Ro
     if (!(await uploads.remove(found))) throw new Refusal(404, 'APP_NOT_FOUND', `There is no app ${found.id}`);
     return reply.code(204).send();
   });
-
-  app.get('/health', async () => describeInstance('app-service'));
-
-  return app;
 }
 
-const uploadParams = z.object({ id: z.uuid() });
+const userHeader = z.object({ 'x-user-id': z.string().max(128, 'at most 128 characters') });
+const uploadParams = z.object({ id: z.uuid('the id of an upload') });
 const pageQuery = z.object({
-  before: z.coerce.number().int().min(0).default(Number.MAX_SAFE_INTEGER),
-  limit: z.coerce.number().int().min(1).max(100).default(50),
+  before: z.coerce
+    .number('ms since 1970')
+    .int('ms since 1970')
+    .min(0, 'ms since 1970')
+    .default(Number.MAX_SAFE_INTEGER),
+  limit: z.coerce.number('1 to 100').int('1 to 100').min(1, '1 to 100').max(100, '1 to 100').default(50),
 });
 
+/** An integer in that range, in a body. */
+function integer(min: number, max: number) {
+  const allowed = `an integer from ${min} to ${max}`;
+  return z.int(allowed).min(min, allowed).max(max, allowed);
+}
+
 function newUploadOf({ maxAppBytes, minPartBytes, maxPartBytes }: Limits) {
+  // Becomes the name of a file at the one who downloads it.
+  const allowedName = '1 to 200 characters of a file name';
+  const allowedSha256 = '64 hexadecimal digits';
   return z
-    .strictObject({
-      // Becomes the name of a file at the one who downloads it.
-      name: z
-        .string()
-        .min(1)
-        .max(200)
-        .regex(/^[^/\\\p{Cc}]+$/u, 'has characters other than those of a file name'),
-      sizeBytes: z.int().min(1).max(maxAppBytes),
-      sha256: z
-        .string()
-        .regex(/^[0-9a-fA-F]{64}$/, 'is not 64 hexadecimal digits')
-        .toLowerCase(),
-      partBytes: z.int().min(minPartBytes).max(maxPartBytes).optional(),
-    })
+    .strictObject(
+      {
+        name: z
+          .string(allowedName)
+          .min(1, allowedName)
+          .max(200, allowedName)
+          .regex(/^[^/\\\p{Cc}]+$/u, allowedName),
+        sizeBytes: integer(1, maxAppBytes),
+        sha256: z
+          .string(allowedSha256)
+          .regex(/^[0-9a-fA-F]{64}$/, allowedSha256)
+          .toLowerCase(),
+        partBytes: integer(minPartBytes, maxPartBytes).optional(),
+      },
+      'name, sizeBytes, sha256 and perhaps partBytes',
+    )
     .refine(({ sizeBytes, partBytes = maxPartBytes }) => sizeBytes <= maxParts * partBytes, {
       path: ['partBytes'],
-      message: `makes more than ${maxParts} parts`,
+      message: `what makes ${maxParts} parts at most`,
     });
 }
 
@@ -198,49 +222,4 @@ async function sendContent(app: App, store: Store, request: FastifyRequest, repl
   // HEAD comes here too, and reads nothing.
   if (request.method === 'HEAD') return reply.send(Readable.from([]));
   return reply.send(await store.read(contentKey(app.id), { first, last }));
-}
-
-/** @throws Refusal that names each field, and why it is refused */
-function parse<T>(schema: z.ZodType<T>, value: unknown, name?: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => ({
-    field: [...(name === undefined ? [] : [name]), ...path].join('.') || 'body',
-    reason: message,
-  }));
-  const message = issues.map(({ field, reason }) => `${field}: ${reason}`).join('; ');
-  throw new Refusal(400, 'INPUT_INVALID', message, { issues });
-}
-
-/** Of the disk or the quota; what was begun is gone again by then. */
-const fullCodes = new Set(['ENOSPC', 'EDQUOT']);
-
-function answerError(
-  error: Error & { code?: string; statusCode?: number },
-  request: FastifyRequest,
-  reply: FastifyReply,
-) {
-  if (error instanceof Refusal) {
-    return reply.code(error.status).send({ error: error.code, message: error.message, ...error.details });
-  }
-  // Locks that others hold, and a Redis that is away: both end by themselves.
-  if (isDroverError(error)) {
-    return reply.code(503).header('retry-after', '2').send({ error: error.code, message: error.message });
-  }
-  if (fullCodes.has(error.code ?? '')) {
-    console.log(`The store is full: ${error.message}`);
-    return reply.code(507).send({ error: 'STORE_FULL', message: 'There is no room for this: nothing of it was kept' });
-  }
-  if (error.statusCode !== undefined && error.statusCode < 500) {
-    return reply.code(error.statusCode).send({ error: 'REQUEST_INVALID', message: error.message });
-  }
-  // Nobody is there to be told.
-  if (request.raw.destroyed && !request.raw.complete) return reply.code(400).send();
-  console.log(`${request.method} ${request.url}: ${error.stack}`);
-  // The database, the system and S3 name what went wrong; what has no name is a mistake of ours.
-  if (error.code === undefined && !('$metadata' in error)) {
-    return reply.code(500).send({ error: 'INTERNAL', message: 'This should not have happened' });
-  }
-  const message = 'The database or the store did not answer as it should: try again';
-  return reply.code(503).header('retry-after', '2').send({ error: 'STORE_FAILED', message });
 }

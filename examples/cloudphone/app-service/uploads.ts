@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Drover } from 'drover';
+import { Refusal } from '../shared/refusal.ts';
 import type { App, Catalogue, Part } from './catalogue.ts';
 import { readPartContent } from './part-content.ts';
-import { Refusal } from './refusal.ts';
 import { NotThere } from './store/not-there.ts';
 import type { Store } from './store/store.ts';
 
@@ -134,15 +134,11 @@ export function createUploads({ catalogue, store, drover, limits }: Deps) {
       const sizeBytes = partSize(app, number);
       // A name that nobody else has: two that send the same part at once do not write the same file.
       const key = `${app.id}/part-${number}-${randomUUID()}`;
-      const content = readPartContent(body, sizeBytes);
+      const content = readPartContent(body, { sizeBytes, sha256 });
       let isKept = false;
       try {
         await store.write(key, content.stream, sizeBytes);
         const part = { number, key, sizeBytes, sha256: content.sha256() };
-        if (sha256 !== undefined && sha256 !== part.sha256) {
-          const message = `Part ${number} has SHA-256 ${part.sha256}, and ${sha256} was announced`;
-          throw new Refusal(422, 'CHECKSUM_WRONG', message, { found: part.sha256, announced: sha256 });
-        }
         const earlier = await catalogue.putPart(app.id, part, Date.now() + limits.lifetimeMs);
         if (earlier === false)
           throw (await catalogue.find(app.id))?.state === 'ready' ? alreadyComplete(app.id) : noUpload(app.id);
