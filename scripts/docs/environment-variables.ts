@@ -57,10 +57,5 @@ export const workerVariables: readonly EnvironmentVariable[] = [
   { name: 'DROVER_URL', meaning: 'URLs of the controllers, for services that coordinate over REST' },
   { name: 'DROVER_TOKEN', meaning: 'Bearer token that is good for the coordination operations of the API only' },
   { name: 'DROVER_CA', meaning: "File with the certificate of the cluster's authority" },
-  {
-    name: 'DROVER_SERVICE_URLS',
-    meaning:
-      'For a process that is started by hand, outside of a cluster: base URLs of services, as `name=url,name=url`. Drover never sets it',
-  },
   { name: 'DROVER_SHIM', meaning: 'Marks the processes of this shim. Leave it as it is: by it nothing is left behind' },
 ];
