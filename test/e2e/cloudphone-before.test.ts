@@ -13,7 +13,7 @@ const scale = { devices: 6, callbacks: 20 };
 
 /** What each check promises that one instance keeps and two do not. */
 const promises: [Verification, RegExp[]][] = [
-  [devicePorts, [/^two devices have different ports$/, /^no two devices on one host share a port$/]],
+  [devicePorts, [/^two devices do not share a port of one host$/, /^no two devices on one host share a port$/]],
   [payment, [/^two callbacks credit once$/]],
   [notifications, [/^what is sent through one instance reaches a Socket\.IO on another$/]],
   [uploads, [/^all instances complete it to one app$/]],

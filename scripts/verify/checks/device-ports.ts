@@ -29,7 +29,7 @@ export const devicePorts: Verification = {
     const byHand = [one, two].map((text) => JSON.parse(text) as Device);
     for (const device of byHand) evidence(describeDevice(device));
     claim(
-      'two devices have different ports',
+      'two devices do not share a port of one host',
       sharedPorts(byHand).length === 0,
       sharedPorts(byHand).join(', ') || 'none shared',
     );

@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Verification } from '../verification.ts';
 
-const partBytes = 256 * 1024;
-const parts = 7;
+/** The smallest that the service takes. */
+const partBytes = 5 * 1024 * 1024;
+const parts = 4;
 
 export const uploads: Verification = {
   name: 'uploads',
