@@ -36,6 +36,7 @@ drover.cron(
   CANCEL_SCHEDULE,
   async (run) => {
     const expired = await expireOrders(run, { database, store, fences, runTable });
+    if (expired === undefined) return { done: 'before' };
     relay.wake();
     console.log(`Expired ${expired} orders in ${run.runId}`);
     return { expired };

@@ -4,9 +4,11 @@ import { test } from 'node:test';
 
 import { eventually } from '../../support/eventually.ts';
 import { skipWithoutPostgres } from '../../support/postgres.ts';
+import type { RunningExample } from '../run-example.ts';
 import { assertBooksBalance } from './billing-books.ts';
 import { dialects, openBillingGround } from './billing-ground.ts';
 import { type Answer, ask, payByForm, placeOrder, post } from './billing-requests.ts';
+import { runsOf } from './billing-runs.ts';
 
 /** Breaks an instance where the SDK passes one of these places. */
 const broken = (failpoints: string) => ({
@@ -34,10 +36,9 @@ for (const { dialect, skip } of dialects) {
     skip,
   }, async (t) => {
     const ground = await openBillingGround(t, dialect);
-    const [survivor, ...victims] = await Promise.all([
-      ground.bill('host-0'),
-      ...crashes.map((crash, n) => ground.bill(`host-${n + 1}`, broken(`${crash}=exit`))),
-    ]);
+    const survivor = await ground.bill('host-0');
+    const victims: RunningExample[] = [];
+    for (const crash of crashes) victims.push(await ground.bill(`host-of-${crash}`, broken(`${crash}=exit`)));
     const orders = await Promise.all(crashes.map(() => placeOrder(survivor.url)));
     await Promise.all(
       orders.map(async ({ id }, n) => {
@@ -72,9 +73,32 @@ for (const { dialect, skip } of dialects) {
     });
     const late = await payByForm(b.url, `orderId=${left.id}&status=paid`);
     assert.equal(late.body.payment, 'refund-due');
+    // Both run each tick now.
+    await eventually(() => assert.ok(runsOf([a, b]).length >= 4), { timeoutMs: 30_000 });
     await assertBooksBalance(ground, a.url);
   });
 }
+
+test('a run of the job expires nothing once the database has seen a later one', async (t) => {
+  const ground = await openBillingGround(t, 'sqlite');
+  const { url } = await ground.bill('host-1', { CANCEL_SCHEDULE: '* * * * * *', ORDER_TTL: '1ms' });
+  const fence = "SELECT token FROM billing_fences WHERE name = 'cancel-expired-orders'";
+  const [seen] = await eventually(async () => {
+    const rows = await ground.look(fence);
+    assert.equal(rows.length, 1);
+    return rows;
+  });
+  await ground.look('UPDATE billing_fences SET token = $1', [Number.MAX_SAFE_INTEGER]);
+  const { id } = await placeOrder(url);
+  const redis = ground.redis.client();
+  await eventually(async () => {
+    const history = await redis.lrange('cloudphone:cron:cancel-expired-orders:history', 0, 0);
+    assert.match(String(history), /"outcome":"failed".*stale|higher|later/i);
+  });
+  assert.equal((await ask(`${url}/orders/${id}`)).body.status, 'PENDING');
+  await ground.look('UPDATE billing_fences SET token = $1', [Number(seen!.token)]);
+  await eventually(async () => assert.equal((await ask(`${url}/orders/${id}`)).body.status, 'EXPIRED'));
+});
 
 test('postgres: an instance that is frozen in its transaction holds a payment up for a bounded time, and books nothing late', {
   skip: skipWithoutPostgres,
