@@ -59,3 +59,8 @@ export const workerVariables: readonly EnvironmentVariable[] = [
   { name: 'DROVER_CA', meaning: "File with the certificate of the cluster's authority" },
   { name: 'DROVER_SHIM', meaning: 'Marks the processes of this shim. Leave it as it is: by it nothing is left behind' },
 ];
+
+/** Read by the package `drover` outside of a cluster, where no agent has set the variables of workers. */
+export const handStartedVariables: readonly EnvironmentVariable[] = [
+  { name: 'DROVER_SERVICE_URLS', meaning: 'Base URLs of services: `name=url,name=url`' },
+];

@@ -8,6 +8,7 @@ import { serviceSpecSchema } from '../../shared/contracts/spec.ts';
 import {
   commandVariables,
   type EnvironmentVariable,
+  handStartedVariables,
   serverVariables,
   workerVariables,
 } from './environment-variables.ts';
@@ -63,6 +64,10 @@ export function renderConfiguration(): string[] {
     '`SHELL` and `TMPDIR`; and these, which a spec cannot change:',
     '',
     ...variableTable(workerVariables),
+    '',
+    'A process that is started by hand, outside of a cluster, may be given those of them that it needs, and:',
+    '',
+    ...variableTable(handStartedVariables),
     '',
     '## Service spec',
     '',
