@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { readProcessIdentity } from '../../../agent/process/process-identity.ts';
+import { findProcessTree } from '../../../agent/process/process-tree.ts';
 import { ask, create, find, list, openDevices, send, soon } from './open-devices.ts';
 
 const from = 31_600;
@@ -71,7 +75,7 @@ test('a phone that ends is started again on its ports, and given up when it ends
 });
 
 test('a phone that does not answer any more is ended, and started again', async (t) => {
-  const devices = await openDevices(t, { from });
+  const devices = await openDevices(t, { from, DEVICE_ORPHAN_MS: '8000' });
   const service = await devices.run('host-1');
   const device = await create(service, 'phone');
   const frozen = devices.phones().get(device.id)!;
@@ -91,6 +95,39 @@ test('a phone ends by itself when no instance of its host looks after it, and is
   await devices.run('host-1', 1);
   await soon(() => devices.phones().has(device.id));
   assert.notEqual(devices.phones().get(device.id), pid);
+});
+
+test('a phone whose row is gone is ended', async (t) => {
+  const devices = await openDevices(t, { from });
+  const service = await devices.run('host-1');
+  const [unwanted, wanted] = [await create(service, 'unwanted'), await create(service, 'wanted')];
+  const database = new DatabaseSync(devices.databaseFile);
+  database.exec('PRAGMA busy_timeout = 5000');
+  database.prepare('DELETE FROM devices WHERE id = ?').run(unwanted.id);
+  database.close();
+  await soon(() => assert.deepEqual([...devices.phones().keys()], [wanted.id]));
+  await soon(async () => {
+    const { body } = await send('GET', `${service.url}/ports`);
+    const { pools } = (body.hosts as { pools: { leased: number }[] }[])[0]!;
+    assert.deepEqual(
+      pools.map(({ leased }) => leased),
+      [1, 1, 1],
+    );
+  });
+});
+
+test('an agent that ends an instance with all that is below it, or left by it, does not find its phones', async (t) => {
+  const devices = await openDevices(t, { from });
+  const marks = { DROVER_SHIM: '/run/shim.sock', DROVER_INSTANCE_ID: 'i-1', DEVICE_ENV: 'PATH,DROVER_TEST_RUN' };
+  const service = await devices.run('host-1', 0, marks);
+  const device = await create(service, 'phone');
+  const root = readProcessIdentity(service.child.pid!);
+  const markers = ['DROVER_SHIM=/run/shim.sock', 'DROVER_INSTANCE_ID=i-1'];
+  const tree = findProcessTree({ root, markers }).map(({ pid }) => pid);
+  assert.deepEqual(tree, [service.child.pid]);
+  // Nor does the phone have what is none of its business.
+  const environment = readFileSync(`/proc/${devices.phones().get(device.id)}/environ`, 'utf8');
+  assert.doesNotMatch(environment, /DATABASE_URL|COORDINATION|SHIM|INSTANCE_ID/);
 });
 
 test('phones go on while Redis and instances go', async (t) => {

@@ -37,6 +37,8 @@ export const addressOf = (host: string) => `127.0.0.${10 + Number(host.split('-'
 
 export interface Devices {
   readonly ground: Ground;
+  /** SQLite. */
+  readonly databaseFile: string;
   run(host: string, slot?: number, environment?: Readonly<Record<string, string>>): Promise<RunningExample>;
   /** One after the other: each takes a second of CPU to start. */
   runAll<const Hosts extends readonly string[]>(hosts: Hosts): Promise<{ [Slot in keyof Hosts]: RunningExample }>;
@@ -61,6 +63,7 @@ export async function openDevices(
   const ground = await openGround(t);
   const state = tempDirectory(t);
   const directory = join(state, 'd');
+  const databaseFile = join(state, 'devices.db');
 
   function phones(): Map<string, number> {
     const found = new Map<string, number>();
@@ -91,7 +94,7 @@ export async function openDevices(
       'device-service',
       host,
       {
-        DATABASE_URL: `sqlite:${join(state, 'devices.db')}`,
+        DATABASE_URL: `sqlite:${databaseFile}`,
         DEVICE_DIR: directory,
         DEVICE_ADDRESS: addressOf(host),
         DEVICE_ENV: 'PATH,NODE_COMPILE_CACHE,DROVER_TEST_RUN',
@@ -113,6 +116,7 @@ export async function openDevices(
 
   return {
     ground,
+    databaseFile,
     run,
     async runAll<const Hosts extends readonly string[]>(hosts: Hosts) {
       const instances: RunningExample[] = [];

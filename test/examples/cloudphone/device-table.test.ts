@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { createDeviceTable, DeviceTable } from '../../../examples/cloudphone/device-service/device-table.ts';
+import type { openDatabase } from '../../../examples/cloudphone/shared/database.ts';
+import { skipWithoutPostgres, startPostgres } from '../../support/postgres.ts';
+import { tempDirectory } from '../../support/temp-directory.ts';
+import { layOutExample } from '../run-example.ts';
+import { create, find, list, openDevices, send } from './open-devices.ts';
+
+const ports = { adb: 1, webrtc: 2, scrcpy: 3 };
+
+const databases: Record<string, { skip: string | false; url: (t: TestContext) => Promise<string> }> = {
+  sqlite: { skip: false, url: async (t) => `sqlite:${join(tempDirectory(t), 'devices.db')}` },
+  postgres: {
+    skip: skipWithoutPostgres,
+    async url(t) {
+      const { host, port, user, database } = (await startPostgres(t)).config;
+      return `postgres://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+    },
+  },
+};
+
+/** As a service has it: the examples import the package `drover`, which lies above a laid out copy. */
+async function openTable(t: TestContext, url: string): Promise<DeviceTable> {
+  const directory = layOutExample(t, 'cloudphone');
+  const shared = (await import(join(directory, 'shared/database.ts'))) as { openDatabase: typeof openDatabase };
+  const service = (await import(join(directory, 'device-service/device-table.ts'))) as {
+    createDeviceTable: typeof createDeviceTable;
+  };
+  const database = shared.openDatabase(url);
+  const closed = Promise.withResolvers<void>();
+  t.after(() => database.close().then(closed.resolve));
+  const table = service.createDeviceTable(database);
+  await table.create();
+  await table.create();
+  return table;
+}
+
+for (const [name, { skip, url }] of Object.entries(databases)) {
+  test(`${name}: a keeper of an earlier token writes nothing any more`, { skip }, async (t) => {
+    const table = await openTable(t, await url(t));
+    const id = randomUUID();
+    await table.insert({ id, userId: 'ann', name: 'phone', host: 'host-1' }, null);
+    const [earlier, later] = [
+      { id, token: 1_790_000_000_000_001 },
+      { id, token: 1_790_000_000_000_002 },
+    ];
+    assert.equal(await table.givePorts(earlier, 'a', ports), true);
+    assert.equal(await table.markRunning(earlier), true);
+    assert.equal(await table.claim(later, 'b', ports), true);
+    assert.equal(await table.claim(earlier, 'a', ports), false);
+    assert.equal(await table.countRestarts(earlier, 3), false);
+    assert.equal(await table.markFailed(earlier, 'late'), false);
+    const { state, keeper, restarts } = (await table.findById(id))!;
+    assert.deepEqual({ state, keeper, restarts }, { state: 'running', keeper: 'b', restarts: 0 });
+    assert.equal(await table.markFailed(later, 'ended'), true);
+  });
+
+  test(`${name}: states only advance`, { skip }, async (t) => {
+    const table = await openTable(t, await url(t));
+    const [id, lost, key] = [randomUUID(), randomUUID(), 'key'];
+    assert.ok(await table.insert({ id, userId: 'ann', name: 'phone', host: 'host-1' }, key));
+    assert.equal(await table.insert({ id: randomUUID(), userId: 'ann', name: 'phone', host: 'host-1' }, key), null);
+    assert.ok(await table.insert({ id: lost, userId: 'bob', name: 'phone', host: 'host-1' }, key));
+    assert.equal((await table.findByRequest('ann', key))!.id, id);
+    assert.deepEqual((await table.list({ limit: 1 })).length, 1);
+    const [first, second] = await table.list({ limit: 5 });
+    assert.deepEqual(await table.list({ limit: 5, after: first!.id }), [second]);
+    assert.deepEqual(await table.filterActive([id, lost, randomUUID()]), new Set([id, lost]));
+
+    await table.requestDeletion(id);
+    assert.equal(await table.markRunning({ id, token: 1 }), false);
+    assert.equal(await table.givePorts({ id, token: 1 }, 'a', ports), false);
+    await table.withdraw(id);
+    assert.equal((await table.findById(id))!.state, 'deleting');
+    assert.equal(await table.markGone(id), true);
+    assert.equal(await table.markGone(id), false);
+    assert.equal(await table.claim({ id, token: 2 }, 'a', ports), false);
+
+    await assert.rejects(
+      table.markLost('host-1', 'gone', async () => {
+        throw new Error('stale');
+      }),
+      /stale/,
+    );
+    assert.equal((await table.findById(lost))!.state, 'creating');
+    assert.equal(await table.markLost('host-1', 'gone', async () => undefined), 1);
+    assert.equal(await table.markRunning({ id: lost, token: 3 }), false);
+    assert.deepEqual(await table.listHosts(), []);
+    await table.requestDeletion(lost);
+    assert.equal((await table.findById(lost))!.state, 'gone');
+    assert.deepEqual(await table.list({ limit: 5 }), []);
+  });
+}
+
+test('the service runs on PostgreSQL', { skip: skipWithoutPostgres }, async (t) => {
+  const devices = await openDevices(t, { from: 32_200, DATABASE_URL: await databases.postgres!.url(t) });
+  const [a, b] = await devices.runAll(['host-1', 'host-2']);
+  const made = await Promise.all([a, b, a, b].map((at) => create(at, 'phone', { 'idempotency-key': 'once' })));
+  assert.equal(new Set(made.map(({ id }) => id)).size, 1);
+  const device = made[0]!;
+  const { body } = await send('GET', `${a.url}/devices?limit=1`);
+  assert.deepEqual([(body.devices as unknown[]).length, body.next], [1, device.id]);
+  assert.deepEqual((await send('GET', `${a.url}/devices?limit=1&after=${device.id}`)).body.devices, []);
+  assert.equal((await send('DELETE', `${b.url}/devices/${device.id}`)).status, 204);
+  assert.equal((await find(a, device.id)).state, 'gone');
+  assert.deepEqual(await list(b), []);
+});
