@@ -1,0 +1,147 @@
+import { type IncomingHttpHeaders, type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { Refusal } from '../shared/refusal.ts';
+
+export interface SocketRelay {
+  /**
+   * Joins the WebSocket that a request asks for with one to `target`, for which `headers` go along. The client is accepted only when the service has
+   * accepted us; what it says instead, such as 401, is the answer.
+   * @throws Refusal when it is no WebSocket, or we are ending; the error of a connection that did not come about
+   */
+  join(request: FastifyRequest, reply: FastifyReply, target: URL, headers: IncomingHttpHeaders): Promise<void>;
+}
+
+export interface SocketRelayOptions {
+  /** At the end, sockets are closed one after the other over so long, so that not all clients come back at once. */
+  readonly drainMs: number;
+  readonly connectTimeoutMs: number;
+}
+
+const maxMessageBytes = 1024 * 1024;
+/** A client that reads so much slower than the service sends holds the service back. */
+const maxWaitingBytes = 1024 * 1024;
+/** For clients to answer that they have closed. */
+const closeGraceMs = 1000;
+/** RFC 6455: come back, we are replaced. */
+const serviceRestart = 1012;
+
+const rules = { autoPong: false, maxPayload: maxMessageBytes, perMessageDeflate: false } as const;
+
+/** Takes WebSockets of clients through the routes of `app`, with all hooks that stand before them. */
+export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }: SocketRelayOptions): SocketRelay {
+  const server = new WebSocketServer({ ...rules, noServer: true });
+  const upgrades = new WeakMap<IncomingMessage, { socket: Duplex; head: Buffer }>();
+  let isEnding = false;
+
+  app.server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    upgrades.set(request, { socket, head });
+    socket.on('error', () => socket.destroy());
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.on('finish', () => socket.end());
+    app.routing(request, response);
+  });
+
+  app.addHook('preClose', async () => {
+    isEnding = true;
+    const clients = [...server.clients];
+    for (const client of clients) {
+      client.close(serviceRestart, 'service restart');
+      await pause(drainMs / clients.length);
+    }
+    if (server.clients.size > 0) await pause(closeGraceMs);
+    for (const client of server.clients) client.terminate();
+  });
+
+  return {
+    async join(request, reply, target, headers) {
+      const upgrade = upgrades.get(request.raw);
+      if (upgrade === undefined) throw new Refusal(426, 'WEBSOCKET_EXPECTED', 'This is for WebSockets.');
+      if (isEnding) throw new Refusal(503, 'ENDING', 'This instance ends; connect again.', { retryAfterSeconds: 1 });
+      const { socket, head } = upgrade;
+      const upstream = connectTo(target, headers, connectTimeoutMs);
+      const giveUp = () => upstream.terminate();
+      socket.once('close', giveUp);
+      const refused = await opened(upstream);
+      if (refused !== undefined) return void (await answerAs(reply, refused));
+      // The subprotocol that the service has chosen is the only one to choose from.
+      if (upstream.protocol === '') delete request.raw.headers['sec-websocket-protocol'];
+      else request.raw.headers['sec-websocket-protocol'] = upstream.protocol;
+      reply.hijack();
+      reply.raw.detachSocket(socket as Socket);
+      let isJoined = false;
+      server.handleUpgrade(request.raw, socket, head, (client) => {
+        isJoined = true;
+        socket.off('close', giveUp);
+        pass(client, upstream);
+        pass(upstream, client);
+        upstream.resume();
+      });
+      if (!isJoined) upstream.terminate();
+    },
+  };
+}
+
+function connectTo(target: URL, headers: IncomingHttpHeaders, timeoutMs: number): WebSocket {
+  const { host: _host, 'sec-websocket-protocol': offered, ...others } = headers;
+  // Those of the handshake are each connection's own.
+  const own = Object.entries(others).filter(([name]) => !name.startsWith('sec-websocket-'));
+  const options = { ...rules, headers: Object.fromEntries(own) as Record<string, string>, handshakeTimeout: timeoutMs };
+  try {
+    return new WebSocket(target, offered?.split(',').map((name) => name.trim()) ?? [], options);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Refusal(400, 'WEBSOCKET_INVALID', error.message);
+  }
+}
+
+/** Resolves once it is open, or with the answer of a service that does not want it. */
+async function opened(upstream: WebSocket): Promise<IncomingMessage | undefined> {
+  const answer = Promise.withResolvers<IncomingMessage | undefined>();
+  upstream.once('unexpected-response', (_request, response) => answer.resolve(response));
+  upstream.once('error', answer.reject);
+  upstream.once('open', () => {
+    // Until there is somebody to pass messages to, they wait.
+    upstream.pause();
+    upstream.off('error', answer.reject);
+    answer.resolve(undefined);
+  });
+  return await answer.promise;
+}
+
+async function answerAs(reply: FastifyReply, response: IncomingMessage): Promise<void> {
+  const { statusCode = 502, headers } = response;
+  const type = headers['content-type'];
+  if (type !== undefined) reply.type(type);
+  await reply.code(statusCode).send(await response.toArray().then((chunks) => Buffer.concat(chunks)));
+}
+
+/** One direction, and the end of it. Pings pass too: who sends them wants to know about the other end, not about us. */
+function pass(from: WebSocket, to: WebSocket): void {
+  from.on('message', (data: RawData, binary: boolean) => {
+    to.send(data, { binary }, () => {
+      if (from.isPaused && to.bufferedAmount < maxWaitingBytes) from.resume();
+    });
+    if (to.bufferedAmount >= maxWaitingBytes) from.pause();
+  });
+  from.on('ping', (data) => to.ping(data));
+  from.on('pong', (data) => to.pong(data));
+  from.on('error', () => from.terminate());
+  from.on('close', (code, reason) => {
+    // To hear that it closes too.
+    if (to.isPaused) to.resume();
+    if (code === 1005) to.close();
+    else if (isSendable(code)) to.close(code, reason);
+    else to.terminate();
+  });
+}
+
+/** Some codes are only ever found out, never sent: 1006 is a connection that just ended. */
+function isSendable(code: number): boolean {
+  return (code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code)) || code >= 3000;
+}
