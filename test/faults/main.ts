@@ -10,6 +10,7 @@ import { abortLateness } from './scenarios/abort-lateness.ts';
 import { cronTicks } from './scenarios/cron-ticks.ts';
 import { failover } from './scenarios/failover.ts';
 import { mutualExclusion } from './scenarios/mutual-exclusion.ts';
+import { partition } from './scenarios/partition.ts';
 import { ports } from './scenarios/ports.ts';
 import { quorumExclusion } from './scenarios/quorum-exclusion.ts';
 import { recovery } from './scenarios/recovery.ts';
@@ -33,6 +34,8 @@ const scenarios: readonly Scenario[] = [
   theft('lock'),
   risingEpochs('lock'),
   failover('lock'),
+  partition('lease'),
+  partition('lock'),
   recovery,
   cronTicks,
   callbacksOnce('database'),

@@ -6,9 +6,11 @@ import type { Lifetime } from './lifetime.ts';
 export interface NetworkNamespace {
   /** Of this host's end of the cable: what programs inside can reach. */
   readonly hostAddress: string;
+  /** Of the other end: what this host can reach. */
+  readonly insideAddress: string;
   /** What to put before a command so that it runs inside. */
   readonly prefix: readonly string[];
-  /** Packets are dropped without a word, in both directions. */
+  /** Packets on the cable are dropped without a word, in both directions; programs inside still reach each other. */
   cut(): void;
   mend(): void;
 }
@@ -21,7 +23,7 @@ export function createNetworkNamespace(
   // The process id keeps names and addresses of runs at the same time apart; interface names have 15 characters at most.
   const id = process.pid % 16_384;
   const name = `drover-${id}`;
-  const [outer, inner] = [`dr${id}a`, `dr${id}b`];
+  const [outer, inner] = [`dr${id}a`, `dr${id}b`] as const;
   const subnet = `10.${200 + (id >> 8)}.${id & 255}`;
   const inside = ['ip', 'netns', 'exec', name];
   const steps = [
@@ -52,10 +54,11 @@ export function createNetworkNamespace(
   return {
     namespace: {
       hostAddress: `${subnet}.1`,
+      insideAddress: `${subnet}.2`,
       prefix: inside,
       cut() {
-        must([...inside, 'nft', 'add', 'rule', 'inet', 'cut', 'in', 'drop']);
-        must([...inside, 'nft', 'add', 'rule', 'inet', 'cut', 'out', 'drop']);
+        must([...inside, 'nft', 'add', 'rule', 'inet', 'cut', 'in', 'iifname', inner, 'drop']);
+        must([...inside, 'nft', 'add', 'rule', 'inet', 'cut', 'out', 'oifname', inner, 'drop']);
       },
       mend() {
         must([...inside, 'nft', 'flush', 'chain', 'inet', 'cut', 'in']);

@@ -28,6 +28,13 @@ export interface SentinelSet {
   master(): Promise<SentinelNode>;
 }
 
+export interface SentinelSetOptions {
+  /** Where all of it listens; default 127.0.0.1. */
+  readonly address?: string;
+  /** Where the first master is instead: `inside` goes before its command. */
+  readonly first?: { readonly address: string; readonly inside: readonly string[] };
+}
+
 /** Far above a hiccup of a busy machine, far below what a test can wait. */
 const downAfterMs = 1500;
 const nodeCount = 3;
@@ -35,8 +42,9 @@ const sentinelCount = 3;
 const setpriv = '/usr/bin/setpriv';
 const masterName = 'drover';
 
-/** Starts all six processes on free ports of 127.0.0.1; they go with the test. */
-export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
+/** Starts all six processes on free ports; they go with the test. */
+export async function startSentinelSet(t: Lifetime, options: SentinelSetOptions = {}): Promise<SentinelSet> {
+  const { address = '127.0.0.1', first = { address, inside: [] } } = options;
   const root = tempDirectory(t, 'drover-sentinel-');
   const running = new Set<ChildProcess>();
   t.after(async () => {
@@ -51,11 +59,12 @@ export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
     await exited;
   }
 
-  async function launch(program: string[], port: number): Promise<ChildProcess> {
-    const [command, ...args] = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL', ...program] : program;
+  async function launch(program: string[], port: number, place: typeof first): Promise<ChildProcess> {
+    const ending = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : [];
+    const [command, ...args] = [...place.inside, ...ending, ...program];
     const child = spawn(command!, args, { stdio: 'ignore' });
     running.add(child);
-    await eventually(() => ask(port, (redis) => redis.ping()), { timeoutMs: 10_000, intervalMs: 50 });
+    await eventually(() => ask(place.address, port, (redis) => redis.ping()), { timeoutMs: 10_000, intervalMs: 50 });
     return child;
   }
 
@@ -65,22 +74,23 @@ export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
       const directory = join(root, `node-${index}`);
       mkdirSync(directory);
       const file = join(directory, 'redis.conf');
-      const follows = index === 0 ? [] : [`replicaof 127.0.0.1 ${ports[0]}`];
-      writeFileSync(file, [...nodeConfig(port, directory), ...follows, ''].join('\n'));
-      let child = await launch(['redis-server', file], port);
+      const place = index === 0 ? first : { address, inside: [] };
+      const follows = index === 0 ? [] : [`replicaof ${first.address} ${ports[0]}`];
+      writeFileSync(file, [...nodeConfig(place.address, port, directory), ...follows, ''].join('\n'));
+      let child = await launch(['redis-server', file], port, place);
       return {
         port,
         directory,
         kill: () => end(child),
         async start() {
-          child = await launch(['redis-server', file], port);
+          child = await launch(['redis-server', file], port, place);
         },
         pause: () => void child.kill('SIGSTOP'),
         resume: () => void child.kill('SIGCONT'),
       };
     }),
   );
-  await eventually(() => ask(ports[0]!, async (redis) => (await replicasOf(redis)) === nodeCount - 1), {
+  await eventually(() => ask(first.address, ports[0]!, async (redis) => (await replicasOf(redis)) === nodeCount - 1), {
     timeoutMs: 15_000,
     intervalMs: 100,
   });
@@ -91,18 +101,19 @@ export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
       const directory = join(root, `sentinel-${index}`);
       mkdirSync(directory);
       const file = join(directory, 'sentinel.conf');
-      writeFileSync(file, sentinelConfig(port, ports[0]!, directory).join('\n'));
+      const master = { address: first.address, port: ports[0]! };
+      writeFileSync(file, sentinelConfig({ address, port }, master, directory).join('\n'));
       // The same program: Debian's package of that name is a link to it.
-      await launch(['redis-server', file, '--sentinel'], port);
+      await launch(['redis-server', file, '--sentinel'], port, { address, inside: [] });
     }),
   );
-  await eventually(() => everySentinelKnowsAll(sentinelPorts), { timeoutMs: 20_000, intervalMs: 100 });
+  await eventually(() => everySentinelKnowsAll(address, sentinelPorts), { timeoutMs: 20_000, intervalMs: 100 });
 
   return {
-    url: `redis+sentinel://${sentinelPorts.map((port) => `127.0.0.1:${port}`).join(',')}/${masterName}`,
+    url: `redis+sentinel://${sentinelPorts.map((port) => `${address}:${port}`).join(',')}/${masterName}`,
     nodes,
     async master() {
-      const answers = await Promise.all(sentinelPorts.map(masterPort));
+      const answers = await Promise.all(sentinelPorts.map((port) => masterPort(address, port)));
       const port = answers.find((answer) => answers.filter((other) => other === answer).length * 2 > sentinelCount);
       const node = nodes.find((candidate) => candidate.port === port);
       if (node === undefined) throw new Error(`The Sentinels do not agree on a master: ${answers.join(', ')}`);
@@ -111,9 +122,11 @@ export async function startSentinelSet(t: Lifetime): Promise<SentinelSet> {
   };
 }
 
-function nodeConfig(port: number, directory: string): string[] {
+function nodeConfig(address: string, port: number, directory: string): string[] {
   return [
-    'bind 127.0.0.1',
+    `bind ${address}`,
+    // Between the ends of a test's own cable there is nobody else.
+    'protected-mode no',
     `port ${port}`,
     `dir ${directory}`,
     `logfile ${join(directory, 'redis.log')}`,
@@ -129,13 +142,18 @@ function nodeConfig(port: number, directory: string): string[] {
   ];
 }
 
-function sentinelConfig(port: number, firstMaster: number, directory: string): string[] {
+interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+function sentinelConfig({ address, port }: Endpoint, firstMaster: Endpoint, directory: string): string[] {
   return [
-    'bind 127.0.0.1',
+    `bind ${address}`,
     `port ${port}`,
     `dir ${directory}`,
     `logfile ${join(directory, 'sentinel.log')}`,
-    `sentinel monitor ${masterName} 127.0.0.1 ${firstMaster} 2`,
+    `sentinel monitor ${masterName} ${firstMaster.address} ${firstMaster.port} 2`,
     `sentinel down-after-milliseconds ${masterName} ${downAfterMs}`,
     `sentinel failover-timeout ${masterName} 10000`,
     `sentinel parallel-syncs ${masterName} 2`,
@@ -147,10 +165,10 @@ async function replicasOf(redis: Redis): Promise<number> {
   return Number(/connected_slaves:(\d+)/.exec(await redis.info('replication'))?.[1] ?? 0);
 }
 
-async function everySentinelKnowsAll(ports: readonly number[]): Promise<boolean> {
+async function everySentinelKnowsAll(address: string, ports: readonly number[]): Promise<boolean> {
   const known = await Promise.all(
     ports.map((port) =>
-      ask(port, async (redis) => {
+      ask(address, port, async (redis) => {
         const info = await redis.info('sentinel');
         return info.includes(`slaves=${nodeCount - 1},sentinels=${sentinelCount}`);
       }),
@@ -159,9 +177,9 @@ async function everySentinelKnowsAll(ports: readonly number[]): Promise<boolean>
   return known.every(Boolean);
 }
 
-async function masterPort(sentinel: number): Promise<number | undefined> {
+async function masterPort(address: string, sentinel: number): Promise<number | undefined> {
   try {
-    return await ask(sentinel, async (redis) => {
+    return await ask(address, sentinel, async (redis) => {
       const answer = (await redis.call('SENTINEL', 'get-master-addr-by-name', masterName)) as [string, string] | null;
       return answer === null ? undefined : Number(answer[1]);
     });
@@ -170,9 +188,9 @@ async function masterPort(sentinel: number): Promise<number | undefined> {
   }
 }
 
-async function ask<T>(port: number, question: (redis: Redis) => Promise<T>): Promise<T> {
+async function ask<T>(host: string, port: number, question: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis({
-    ...{ port, host: '127.0.0.1', lazyConnect: true, maxRetriesPerRequest: 0, connectTimeout: 1000 },
+    ...{ port, host, lazyConnect: true, maxRetriesPerRequest: 0, connectTimeout: 1000 },
     commandTimeout: 1000,
     retryStrategy: () => null,
     enableReadyCheck: false,

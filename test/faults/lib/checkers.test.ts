@@ -8,6 +8,7 @@ import { findEpochsThatFell } from './check-epochs.ts';
 import { findSharingMistakes } from './check-sharing.ts';
 import { findStaleEffects } from './check-stale-effects.ts';
 import { joinLines, type Line, type Operation, type Share } from './history.ts';
+import { judgePartition } from './judge-partition.ts';
 import { viewLeases } from './lease-view.ts';
 import { checkLocks } from './lock-model.ts';
 import { viewShared } from './shared-view.ts';
@@ -253,4 +254,24 @@ test('a permit too many, a reader beside a writer, and one who overtakes are see
   assert.deepEqual(seen(waits('w', 7), ...reader), [1, 0, 1], 'one that never waited');
   assert.deepEqual(seen(waits('w', 7), waits('a', 8), ['ZREM', 'x:rw-queue:k', 'a'], ...reader), [1, 0, 1]);
   assert.deepEqual(seen(waits('w', 7), waits('a', 6), ['ZREM', 'x:rw-queue:k', 'a'], ...reader), [1, 0, 0]);
+});
+
+test('a key that both sides of a partition believe in, a token that is not above, and a stale write are found', () => {
+  const belief = { key: 'k', epoch: 1, grantedMs: 0, assertedMs: 90, lostMs: 95, reason: 'unreachable' };
+  const next = { ...belief, epoch: 2, grantedMs: 100 };
+  const [none, one] = [
+    { written: 1, refused: 0 },
+    { written: 0, refused: 1 },
+  ];
+  const right = { lost: [belief], granted: [next], after: none, stale: one };
+  assert.deepEqual(judgePartition(right), { overlaps: 0, marginMs: 5, violations: [] });
+  const wrong = {
+    'asserted until too late': { ...right, lost: [{ ...belief, assertedMs: 101 }] },
+    'told too late': { ...right, lost: [{ ...belief, lostMs: 101 }] },
+    'a token that did not rise': { ...right, granted: [{ ...next, epoch: 1 }] },
+    'a stale write': { ...right, stale: none },
+    'a new holder refused': { ...right, after: one },
+  };
+  for (const [what, evidence] of Object.entries(wrong))
+    assert.equal(judgePartition(evidence).violations.length, 1, what);
 });

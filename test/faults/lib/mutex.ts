@@ -46,8 +46,7 @@ function leaseMutex(coordination: Coordination, ttlMs: number): Mutex {
   const leases = new Map<string, ReturnType<typeof createLease>>();
   return {
     async tryAcquire(key) {
-      const { redis, identity, prefix } = coordination;
-      const lease = leases.get(key) ?? createLease({ redis, name: key, ttlMs, identity, prefix });
+      const lease = leases.get(key) ?? createLease({ ...coordination, name: key, ttlMs });
       leases.set(key, lease);
       const answer = await lease.acquire();
       if (answer.held) return answer;

@@ -21,7 +21,7 @@ const held = {
 
 for (const kind of ['lock', 'rw', 'semaphore'] as const) {
   test(held[kind], async (t) => {
-    const { violations, figures } = await run(t, { kind, histories: 10, operationsPerHistory: 200 });
+    const { violations, figures } = await run(t, { kind, histories: 8, operationsPerHistory: 150 });
     assert.deepEqual(violations, []);
     assert.ok(Number(figures.grants) > 100);
   });

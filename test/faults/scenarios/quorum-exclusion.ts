@@ -15,8 +15,6 @@ import type { QuorumContenderSettings } from '../quorum/quorum-contender.ts';
 export interface QuorumExclusionOptions extends ScenarioOptions {
   readonly histories: number;
   readonly operationsPerHistory: number;
-  /** Names of faults; default all. */
-  readonly faults?: readonly string[];
 }
 
 const contender = new URL('../quorum/quorum-contender.ts', import.meta.url);
@@ -81,7 +79,7 @@ async function runBatch(options: QuorumExclusionOptions, batch: number, size: nu
     await sleep(restMs * (0.5 + random.next()));
     const running = clients.filter((one) => one.isRunning);
     if (running.length === 0) break;
-    const fault = random.pick(options.faults ?? Object.keys(faultKinds));
+    const fault = random.pick(Object.keys(faultKinds));
     const stage: Stage = { master: random.pick(masters), victim: random.pick(running), start };
     await faultKinds[fault]!(stage, ttlMs * (0.3 + 1.2 * random.next()));
     faults++;
