@@ -14,19 +14,25 @@ export interface Disturbance {
   act(platform: LocalPlatform, claim: Claim): Promise<void>;
 }
 
-export const disturbances = {
-  deploys: {
+/** Reloads every service: one after the other as people do, or all at once, which is over sooner and harder to bear. */
+export function rollingDeploys({ atOnce }: { readonly atOnce: boolean }): Disturbance {
+  return {
     title: 'a rolling deploy of every service',
     mayFail: false,
     async act({ env }, claim) {
-      for (const service of serviceNames) {
+      const reload = async (service: string) => {
         const { code, elapsedMs, stderr } = await runDrover(['reload', service], { env: { ...env } });
-        const measured =
-          code === 0 ? `${(elapsedMs / 1_000).toFixed(1)} s` : `exit code ${code}: ${stderr.slice(-300)}`;
-        claim(`${service} is rolled`, code === 0, measured);
-      }
+        const problem = `exit code ${code}: ${stderr.slice(-300)}`;
+        claim(`${service} is rolled`, code === 0, code === 0 ? `${(elapsedMs / 1_000).toFixed(1)} s` : problem);
+      };
+      if (atOnce) await Promise.all(serviceNames.map(reload));
+      else for (const service of serviceNames) await reload(service);
     },
-  },
+  };
+}
+
+export const disturbances = {
+  deploys: rollingDeploys({ atOnce: false }),
   'host-kill': {
     title: 'a host is killed',
     mayFail: true,

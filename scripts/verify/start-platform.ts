@@ -1,5 +1,6 @@
-import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { processesOf } from '../cluster/host-processes.ts';
@@ -33,9 +34,8 @@ const startTimeoutMs = 120_000;
 
 /** Deploys examples/cloudphone by its own ecosystem file, and waits until every instance is healthy and every service answers. */
 export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatformOptions): Promise<LocalPlatform> {
-  const workshop = join(cluster.directory, 'workshop');
-  await rm(workshop, { recursive: true, force: true });
-  await mkdir(workshop, { recursive: true });
+  // Outside of this tree: of a directory that git ignores nothing is packed.
+  const workshop = await mkdtemp(join(tmpdir(), 'drover-platform-'));
   await cp(join(root, 'examples/cloudphone'), workshop, { recursive: true });
   // The packages of this tree, above all hosts: no registry is asked.
   await symlink(join(root, 'node_modules'), join(cluster.directory, 'node_modules')).catch(() => undefined);
@@ -53,19 +53,26 @@ export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatf
     if (result.code === 0) return;
     throw new Error(`drover deploy ended with code ${result.code}:\n${result.stdout}\n${result.stderr}`);
   };
-  await deploy({}, '--detach');
-  await waitUntil('all services to be healthy and to answer', () => isUp(cluster, platform), {
-    timeoutMs: startTimeoutMs,
-    intervalMs: 500,
-  });
+  const close = async () => {
+    await cluster.close();
+    await Promise.all(cluster.agents.map(killLeftovers));
+    await rm(workshop, { recursive: true, force: true });
+  };
+  try {
+    await deploy({}, '--detach');
+    await waitUntil('all services to be healthy and to answer', () => isUp(cluster, platform), {
+      timeoutMs: startTimeoutMs,
+      intervalMs: 500,
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     ...platform,
     cluster,
     deploy: (services, more) => deploy(more, '--only', services.join(',')),
-    async close() {
-      await cluster.close();
-      await Promise.all(cluster.agents.map(killLeftovers));
-    },
+    close,
   };
 }
 

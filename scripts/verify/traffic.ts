@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { waitUntil } from '../cluster/wait-until.ts';
-import { type Answer, type Ask, type AskTally, createAsk } from './ask.ts';
+import { type Answer, type Ask, type AskTally, askOnce, createAsk } from './ask.ts';
 import { type Device, sharedPorts, untilAnswered } from './checks/device-ports.ts';
 import { balanceOf } from './checks/payment.ts';
 import { type Follower, followBySocketIo, followByWebSocket } from './follow-notifications.ts';
@@ -222,7 +222,7 @@ async function member(platform: Platform, ask: Ask): Promise<Visitor> {
     async audit(claim) {
       claim('a session is good all the time', asked > 0 && refused === 0, `${refused} of ${asked} refused`);
       await ask(`${users}/logout`, { method: 'POST', headers });
-      const { status } = await ask(`${users}/me`, { headers }).catch(() => ({ status: 0 }));
+      const { status } = await askOnce(`${users}/me`, { headers });
       claim('and ends when it is ended', status === 401, `${status}`);
     },
   };

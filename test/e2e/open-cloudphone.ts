@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { startLocalCluster } from '../../scripts/cluster/local-cluster.ts';
+import { type LocalPlatform, startPlatform } from '../../scripts/verify/start-platform.ts';
+import type { VerificationResult } from '../../scripts/verify/verification.ts';
+
+/** The platform on two controllers and three hosts, for one test; no device outlives it. */
+export async function openCloudphone(
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+): Promise<LocalPlatform> {
+  const directory = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
+  let close = async () => {};
+  t.after(async () => {
+    await close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const cluster = await startLocalCluster({ directory, controllers: 2, agents: 3 });
+  close = cluster.close;
+  const platform = await startPlatform({ cluster, env });
+  close = platform.close;
+  return platform;
+}
+
+/** Shows what was promised, and asserts that all of it was kept. */
+export function assertAllKept(t: TestContext, { title, claims, failures }: VerificationResult): void {
+  for (const { kept, promise, measured } of claims) {
+    t.diagnostic(`${kept ? 'kept' : 'BROKEN'}: ${promise} (${measured.replaceAll('\n', ' ').slice(0, 160)})`);
+  }
+  assert.ok(claims.length > 0, `${title}: nothing was looked at`);
+  const broken = claims.filter(({ kept }) => !kept).map(({ promise, measured }) => `${promise}: ${measured}`);
+  assert.deepEqual(broken, [], `${title}\n${failures.slice(-10).join('\n')}`);
+}
