@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { claimDirectory } from './cluster/claim-directory.ts';
@@ -49,7 +50,7 @@ async function run(): Promise<void> {
   let close = cluster.close;
   try {
     tell('\nDeploying the six services of examples/cloudphone …');
-    const platform = await startPlatform({ cluster, firstPort });
+    const platform = await startPlatform({ cluster, firstPort, env: { DEVICE_DIR: join(tmpdir(), 'drover-start') } });
     close = platform.close;
     if (!stopped.signal.aborted) await showAndWait(cluster);
     tell('\nStopping everything that was started here …');

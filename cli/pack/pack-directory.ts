@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { listFiles } from './list-files.ts';
 
 /** A packed directory in a temporary file; `remove()` takes the file away. */
@@ -31,6 +32,7 @@ const gzipLevel = 6;
 /**
  * Packs a directory as a gzip tarball. The same files with the same modes give the same bytes: entries are sorted, and owners and
  * times are left out. Directories need no entries, except empty ones.
+ * @throws DroverError FILE_INVALID when nothing is left to pack
  */
 export async function packDirectory(
   directory: string,
@@ -38,6 +40,9 @@ export async function packDirectory(
 ): Promise<PackedArtifact> {
   const root = await realpath(directory);
   const { paths, bytes: unpackedBytes } = await listFiles(root, { includeModules });
+  if (paths.length === 0) {
+    throw new DroverError('FILE_INVALID', `${root} has no files to deploy: git ignores all of them, or it is empty`);
+  }
   const { create } = await import('tar');
   const folder = await mkdtemp(join(tmpdir(), 'drover-pack-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });

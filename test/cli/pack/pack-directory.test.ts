@@ -34,6 +34,14 @@ test('the same files give the same bytes, whatever their times and the order the
   assert.notEqual((await pack(t, two)).digest, first.digest);
 });
 
+test('a directory of which nothing is left to pack is refused by name', async (t) => {
+  const root = await tree(t, { '.gitignore': '*', 'server.js': '' });
+  await assert.rejects(packDirectory(root, { includeModules: false, signal: t.signal }), {
+    code: 'FILE_INVALID',
+    message: /has no files to deploy/,
+  });
+});
+
 test('entries are sorted, owned by nobody in particular, and keep what may be executed', async (t) => {
   const root = await tree(t, { 'run.sh': '#!/bin/sh', 'a.txt': 'a', 'z/deep/file': 'f' });
   await chmod(join(root, 'run.sh'), 0o755);
