@@ -12,6 +12,8 @@ export interface Connection {
 
 export interface ConnectionOptions {
   readonly kind: Connection['kind'];
+  /** Asked again and again: a session may be ended while its socket is open. */
+  readonly isWelcome: () => Promise<boolean>;
   readonly send: (notification: Notification) => void;
   /** A client that is silent for so long is dead, or does not read: it is cut off, and what it has not got is kept. */
   readonly timeoutMs: number;
@@ -19,14 +21,19 @@ export interface ConnectionOptions {
   readonly flushed?: () => Promise<void>;
 }
 
-/** So often a connection is tried on which nothing happens. */
-const beatMs = 25_000;
+/** So often, in timeouts, it is tried whether a connection is alive on which nothing happens, and welcome. */
+const beatTimeouts = 2.5;
+/** The session of the token was ended: log in again. Codes from 4000 on are for applications. */
+const sessionEnded = 4401;
 
 /**
  * A client answers a ping when it has read all that came before it, without any code of its own. So a pong says that the
  * notifications have arrived, that the client is alive, and that it reads as fast as we send.
  */
-export function openConnection(socket: WebSocket, { kind, timeoutMs, send, flushed }: ConnectionOptions): Connection {
+export function openConnection(
+  socket: WebSocket,
+  { kind, timeoutMs, isWelcome, send, flushed }: ConnectionOptions,
+): Connection {
   const closing = new AbortController();
   const waiting = new Map<number, PromiseWithResolvers<void>>();
   let pings = 0;
@@ -53,7 +60,10 @@ export function openConnection(socket: WebSocket, { kind, timeoutMs, send, flush
   });
   // What is wrong with it is followed by its end.
   socket.on('error', () => undefined);
-  const beat = setInterval(() => void confirm().catch(() => undefined), beatMs);
+  const beat = setInterval(async () => {
+    if (await isWelcome()) await confirm().catch(() => undefined);
+    else socket.close(sessionEnded, 'session ended');
+  }, beatTimeouts * timeoutMs);
   socket.once('close', () => {
     clearInterval(beat);
     for (const answer of waiting.values()) answer.reject(new Error('The connection has ended'));

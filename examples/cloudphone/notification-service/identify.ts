@@ -14,6 +14,8 @@ export interface Client {
   /** Nobody in particular only where nobody has to say who he is. */
   readonly userId: string | undefined;
   readonly after: string | undefined;
+  /** Whether its token is still good; also while nobody can say. Who came without one stays. */
+  isWelcome(): Promise<boolean>;
 }
 
 export type Identify = (introduction: Introduction) => Promise<Client>;
@@ -29,12 +31,13 @@ export function createIdentify(verifier: TokenVerifier, { isRequired }: { readon
     const { userId: claimed, token: shown, after } = readInput(clientSchema, query);
     const token = bearerToken(headers.authorization) ?? shown;
     const known = token === undefined ? headers['x-user-id'] : (await authenticate(verifier, token)).userId;
+    const isWelcome = async () => token === undefined || (await isGood(verifier, token));
     if (typeof known === 'string') {
       refuseOthers(known, claimed);
-      return { userId: known, after };
+      return { userId: known, after, isWelcome };
     }
     if (isRequired) throw new Refusal(401, 'USER_REQUIRED', 'Log in: notifications are for users.');
-    return { userId: claimed, after };
+    return { userId: claimed, after, isWelcome };
   };
 }
 
@@ -42,4 +45,13 @@ export function createIdentify(verifier: TokenVerifier, { isRequired }: { readon
 export function refuseOthers(userId: string, about: string | undefined): void {
   if (about === undefined || about === userId) return;
   throw new Refusal(403, 'OTHER_USER', 'These are the notifications of another user.', { field: 'userId' });
+}
+
+async function isGood(verifier: TokenVerifier, token: string): Promise<boolean> {
+  try {
+    await authenticate(verifier, token);
+    return true;
+  } catch (error) {
+    return !(error instanceof Refusal) || error.status !== 401;
+  }
 }

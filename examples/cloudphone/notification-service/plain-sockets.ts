@@ -37,11 +37,14 @@ export function mountPlainSockets({ server, delivery, identify, timeoutMs, other
     if (isDraining || sockets.clients.size >= maxClients) {
       throw new Refusal(503, 'INSTANCE_FULL', 'This instance takes no more clients.', { retryAfterSeconds: 1 });
     }
-    const { userId, after } = await identify({ headers: request.headers, query: Object.fromEntries(searchParams) });
+    const { userId, after, isWelcome } = await identify({
+      headers: request.headers,
+      query: Object.fromEntries(searchParams),
+    });
     sockets.handleUpgrade(request, socket, head, (client) => {
       const connection = openConnection(client, {
         kind: 'websocket',
-        timeoutMs,
+        ...{ timeoutMs, isWelcome },
         send: (notification) => client.send(JSON.stringify(notification)),
       });
       if (userId === undefined) delivery.show(connection);

@@ -8,7 +8,7 @@ import { describeInstance } from '../shared/instance.ts';
 import { Refusal } from '../shared/refusal.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { Delivery } from './delivery.ts';
-import type { Identify } from './identify.ts';
+import type { Client, Identify } from './identify.ts';
 
 export interface SocketIoOptions {
   readonly server: HttpServer;
@@ -51,8 +51,9 @@ export async function mountSockets({ server, drover, delivery, identify, timeout
     }
   });
   notifications.on('connection', (socket) => {
-    const { userId, after } = socket.data.client;
-    const connection = connectionOf(socket, timeoutMs);
+    const client: Client = socket.data.client;
+    const { userId, after } = client;
+    const connection = connectionOf(socket, client, timeoutMs);
     socket.emit('welcome', { userId, ...describeInstance('notification-service') });
     if (userId === undefined) delivery.show(connection);
     else delivery.serve(connection, userId, after);
@@ -73,7 +74,7 @@ export async function mountSockets({ server, drover, delivery, identify, timeout
   };
 }
 
-function connectionOf(socket: Socket, timeoutMs: number): Connection {
+function connectionOf(socket: Socket, { isWelcome }: Client, timeoutMs: number): Connection {
   const { conn } = socket;
   // Websockets are the only transport. Their pings pass by the protocol of Socket.IO.
   const { socket: websocket } = conn.transport as unknown as { readonly socket: WebSocket };
@@ -86,7 +87,7 @@ function connectionOf(socket: Socket, timeoutMs: number): Connection {
   });
   return openConnection(websocket, {
     kind: 'socket.io',
-    timeoutMs,
+    ...{ timeoutMs, isWelcome },
     send: (notification) => socket.emit('notification', notification),
     async flushed() {
       while (isBuffered) await once(conn, 'drain');

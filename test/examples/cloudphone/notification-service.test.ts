@@ -212,7 +212,7 @@ async function refusal(url: string, query: string, headers: Record<string, strin
 }
 
 test('where users have to log in, nobody hears what is meant for others', async (t) => {
-  const { a, b, run } = await openTwo(t, { AUTH: 'required' });
+  const { a, b, run } = await openTwo(t, { AUTH: 'required', CLIENT_TIMEOUT: '1s' });
   const users = await run('user-service', 'host-1', { DATABASE_URL: `sqlite:${join(tempDirectory(t), 'users.db')}` });
   const ann = await logIn(users.url, 'ann');
   const bob = await logIn(users.url, 'bob');
@@ -243,6 +243,20 @@ test('where users have to log in, nobody hears what is meant for others', async 
   assert.equal((await recent({})).status, 401);
   assert.equal((await recent(bearer(bob.token))).status, 403);
   assert.equal((await recent({ 'x-user-id': ann.userId })).status, 200);
+
+  // Her session is ended while her sockets are open.
+  const ended = await fetch(`${users.url}/users/sessions`, { method: 'DELETE', headers: bearer(ann.token) });
+  assert.equal(ended.status, 204);
+  await eventually(
+    () =>
+      assert.deepEqual(
+        clients.map(({ closedWith }) => closedWith()),
+        [4401, 'transport close'],
+      ),
+    {
+      timeoutMs: 15_000,
+    },
+  );
 });
 
 test('input that does not fit is refused with the field, the reason and what is allowed', async (t) => {

@@ -194,6 +194,7 @@ test('the page asks to log in where a token is wanted, and shows only what is th
   await connectionIs(page, 'connected');
   const userId = await page.locator('#user-id').inputValue();
   assert.notEqual(userId, 'test');
+  assert.equal(await page.locator('#user-form').isVisible(), false);
   await send(b.url, { userId, message: 'for ann' });
   await send(b.url, { userId: 'test', message: 'for somebody else' });
   await send(b.url, { userId, message: 'for ann again' });
