@@ -1,0 +1,40 @@
+import { median } from '../lib/median.ts';
+import { percentile } from '../lib/percentile.ts';
+import type { Kind } from './requests.ts';
+
+export interface ComparedPath {
+  /** Of a request with nothing else under way, by variant. */
+  readonly p50Ms: Readonly<Record<string, number>>;
+  /** How much longer than that of another variant a request takes that is sent right beside it: the median of the differences. */
+  extraMs(variant: string, other: string): number;
+}
+
+type Path = Pick<Kind, 'send' | 'prepare'>;
+
+/**
+ * The same request to each variant in turn, one at a time, in another order each round: a machine whose speed changes from
+ * second to second changes all of them alike, and the differences of neighbours leave it out.
+ */
+export async function comparePath(
+  variants: Readonly<Record<string, Path>>,
+  rounds: { readonly warmUp: number; readonly measured: number },
+): Promise<ComparedPath> {
+  const names = Object.keys(variants);
+  const tookMs = new Map<string, number[]>(names.map((name) => [name, []]));
+  for (let round = -rounds.warmUp; round < rounds.measured; round += 1) {
+    const turn = Math.abs(round) % names.length;
+    for (const name of [...names.slice(turn), ...names.slice(0, turn)]) {
+      const { prepare, send } = variants[name]!;
+      const prepared = (await prepare?.()) ?? '';
+      const sentMs = performance.now();
+      const status = await send(prepared);
+      const ms = performance.now() - sentMs;
+      if (status >= 300) throw new Error(`${name} answered ${status}`);
+      if (round >= 0) tookMs.get(name)!.push(ms);
+    }
+  }
+  return {
+    p50Ms: Object.fromEntries(names.map((name) => [name, percentile(tookMs.get(name)!, 0.5)])),
+    extraMs: (variant, other) => median(tookMs.get(variant)!.map((ms, at) => ms - tookMs.get(other)![at]!)),
+  };
+}

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { BenchmarkResult } from '../benchmark.ts';
+import type { ComparedPath } from './compare-paths.ts';
+import { type Cost, measureCost } from './measure-cost.ts';
+import { measureThroughput, type Throughput } from './measure-throughput.ts';
+import { openDatabases } from './open-databases.ts';
+
+/**
+ * The platform of examples/cloudphone: how much it does with one instance of each service and with several, under the same
+ * mixed load; and what coordination adds to a request, beside the same services without it (`alone`) and beside those of
+ * `before`, which are right as one instance only. On PostgreSQL where it is installed, else on SQLite.
+ */
+export async function run({ quick }: { readonly quick: boolean }): Promise<BenchmarkResult> {
+  // Sockets of devices lie below it, and their paths are short.
+  const directory = await mkdtemp(join(tmpdir(), 'dr-b-'));
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const databases = await openDatabases(directory, closers);
+    const cost = await measureCost({ directory, databases, quick });
+    const throughput = await measureThroughput({ databases, quick });
+    process.stderr.write(renderTables(cost, throughput));
+    const isPostgres = databases.kind === 'postgres' ? 1 : 0;
+    const figures = { ...throughputFigures(throughput), ...costFigures(cost), isPostgres, loadAverage: loadavg()[0]! };
+    return { name: 'cloudphone', figures: rounded(figures) };
+  } finally {
+    for (const close of closers.reverse()) await close();
+    await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  }
+}
+
+function throughputFigures({ one, several, instances }: Throughput): Record<string, number> {
+  return {
+    ...{ instancesAtOne: instances.one, instancesAtSeveral: instances.several },
+    ...{ requestsPerSecondAtOne: one.requestsPerSecond, requestsPerSecondAtSeveral: several.requestsPerSecond },
+    severalToOneRatio: several.requestsPerSecond / one.requestsPerSecond,
+    ...{ p50MsAtOne: one.p50Ms, p50MsAtSeveral: several.p50Ms },
+    ...{ p99MsAtOne: one.p99Ms, p99MsAtSeveral: several.p99Ms },
+    ...{ errorsAtOne: one.errors, errorsAtSeveral: several.errors },
+  };
+}
+
+function costFigures({ mixed, mixedSharePercent, paths }: Cost): Record<string, number> {
+  const extra = (name: string, path: ComparedPath) => ({
+    [`${name}P50Ms`]: path.p50Ms.sdk!,
+    [`${name}AloneP50Ms`]: path.p50Ms.alone!,
+    [`${name}ExtraMs`]: path.extraMs('sdk', 'alone'),
+  });
+  const ofMixed = Object.entries(mixed).map(([name, path]) => extra(`mixed${capital(name)}`, path));
+  const ofPaths = Object.entries(paths).map(([name, path]) => ({
+    ...extra(name, path),
+    [`${name}BeforeP50Ms`]: path.p50Ms.before!,
+    [`${name}ToBeforeRatio`]: path.p50Ms.sdk! / path.p50Ms.before!,
+  }));
+  return { mixedSharePercent, ...Object.assign({}, ...ofMixed, ...ofPaths) };
+}
+
+function renderTables({ mixed, mixedSharePercent, paths }: Cost, { one, several, instances }: Throughput): string {
+  const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
+  const row = (cells: readonly string[]) =>
+    cells.map((cell, at) => (at === 0 ? cell.padEnd(24) : cell.padStart(12))).join('');
+  const cost = (name: string, path: ComparedPath) => {
+    const extraMs = path.extraMs('sdk', 'alone');
+    const share = `${((100 * extraMs) / path.p50Ms.sdk!).toFixed(1)} %`;
+    return row([name, ms(path.p50Ms.sdk), ms(path.p50Ms.alone), ms(path.p50Ms.before), ms(extraMs), share]);
+  };
+  const load = (name: string, figures: Throughput['one'], count: number) =>
+    row([
+      name,
+      String(count),
+      figures.requestsPerSecond.toFixed(0),
+      ms(figures.p50Ms),
+      ms(figures.p99Ms),
+      String(figures.errors),
+    ]);
+  const problems = [one, several].flatMap(({ firstError }) => firstError ?? []);
+  return `${[
+    row(['one request at a time', 'sdk ms', 'alone ms', 'before ms', 'extra ms', 'share']),
+    ...Object.entries(mixed).map(([name, path]) => cost(`gateway: ${name}`, path)),
+    row(['mixed load', '', '', '', '', `${mixedSharePercent.toFixed(1)} %`]),
+    ...Object.entries(paths).map(([name, path]) => cost(name, path)),
+    '',
+    row(['32 at a time', 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),
+    load('one of each', one, instances.one),
+    load('several of each', several, instances.several),
+    ...problems,
+  ].join('\n')}\n`;
+}
+
+function capital(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+
+function rounded(figures: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, Math.round(value * 1_000) / 1_000]));
+}

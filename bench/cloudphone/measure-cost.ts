@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { startTestRedis } from '../../sdk/testing/test-redis.ts';
+import { freePort } from '../../shared/runtime/free-port.ts';
+import { type ComparedPath, comparePath } from './compare-paths.ts';
+import type { Databases } from './open-databases.ts';
+import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend, type User } from './requests.ts';
+import { startService } from './service-process.ts';
+import { type Stack, startStack } from './start-stack.ts';
+
+const before = join(import.meta.dirname, '../../examples/cloudphone/before');
+
+export interface CostOptions {
+  readonly directory: string;
+  readonly databases: Databases;
+  readonly quick: boolean;
+}
+
+export interface Cost {
+  /** Through the gateway, `sdk` beside `alone`: one for each kind of the mixed load. */
+  readonly mixed: Readonly<Record<string, ComparedPath>>;
+  /** Extra time of all kinds, by how often each is sent, as a share of their time, in percent. */
+  readonly mixedSharePercent: number;
+  /** Straight to the service, `sdk` beside `alone` and `before`. */
+  readonly paths: Readonly<Record<string, ComparedPath>>;
+}
+
+/** What coordination adds to a request: the same requests to services that differ in nothing else. */
+export async function measureCost({ directory, databases, quick }: CostOptions): Promise<Cost> {
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const server = await startTestRedis({ appendonly: true });
+    closers.push(() => server.close());
+    const open = { directory, redisUrl: server.url, databases, closers };
+    const sdk = await startStack('sdk', open);
+    const alone = await startStack('alone', open);
+    const unsafe = await startBefore(directory, closers);
+    const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
+    closers.push(user.client.close, other.client.close);
+    const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
+    const paths = await comparePaths({ sdk, alone, before: unsafe }, quick);
+    return { mixed: mixed.kinds, mixedSharePercent: mixed.sharePercent, paths };
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+async function compareMixed(
+  stacks: { readonly sdk: Stack; readonly alone: Stack },
+  users: { readonly sdk: User; readonly alone: User },
+  quick: boolean,
+) {
+  const ofSdk = mixedKinds(stacks.sdk, users.sdk);
+  const ofAlone = new Map(mixedKinds(stacks.alone, users.alone).map((kind) => [kind.name, kind]));
+  const kinds: Record<string, ComparedPath> = {};
+  let [extra, all] = [0, 0];
+  for (const kind of ofSdk) {
+    const variants = { sdk: kind, alone: ofAlone.get(kind.name)! };
+    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 200, measured: 600 });
+    kinds[kind.name] = compared;
+    extra += kind.percent * compared.extraMs('sdk', 'alone');
+    all += kind.percent * compared.p50Ms.sdk!;
+  }
+  return { kinds, sharePercent: (100 * extra) / all };
+}
+
+type Targets = Readonly<Record<string, Pick<Stack, 'billing' | 'notifications' | 'devices'>>>;
+
+async function comparePaths(targets: Targets, quick: boolean): Promise<Record<string, ComparedPath>> {
+  const client = createClient();
+  const each = (toPath: (target: Targets[string]) => Pick<Kind, 'send' | 'prepare'>) =>
+    Object.fromEntries(Object.entries(targets).map(([name, target]) => [name, toPath(target)]));
+  const rounds = quick ? { warmUp: 20, measured: 40 } : { warmUp: 200, measured: 600 };
+  try {
+    const payCallback = await comparePath(
+      each(({ billing }) => payment(client, billing)),
+      rounds,
+    );
+    const notify = await comparePath(
+      each(({ notifications }) => notification(client, notifications)),
+      rounds,
+    );
+    const phones = Object.fromEntries(
+      Object.entries(targets).map(([name, { devices }]) => [name, device(client, devices)]),
+    );
+    // Each is a process that starts, and there are no more of them at a time than variants.
+    const createDevice = await comparePath(phones, quick ? { warmUp: 1, measured: 3 } : { warmUp: 3, measured: 40 });
+    for (const phone of Object.values(phones)) await phone.prepare();
+    return { payCallback, notify, createDevice };
+  } finally {
+    await client.close();
+  }
+}
+
+function payment(client: Client, billing: string) {
+  const order = { userId: 'bench', planId: 'basic', amount: 100 };
+  return {
+    prepare: async () => String((await mustSend(client, 'POST', `${billing}/orders`, order)).id),
+    send: async (orderId: string) =>
+      (await client.send('POST', `${billing}/webhooks/payment`, { orderId, status: 'paid' })).status,
+  };
+}
+
+function notification(client: Client, notifications: string) {
+  const note = { userId: 'bench', message: 'Hello' };
+  return { send: async () => (await client.send('POST', `${notifications}/notifications/send`, note)).status };
+}
+
+function device(client: Client, devices: string) {
+  let last: unknown;
+  return {
+    async prepare() {
+      if (last !== undefined) await mustSend(client, 'DELETE', `${devices}/devices/${last}`);
+      last = undefined;
+      return '';
+    },
+    async send() {
+      const { status, body } = await client.send('POST', `${devices}/devices`, { userId: 'bench', name: 'phone' });
+      last = (body as { readonly id?: unknown } | undefined)?.id;
+      return status;
+    },
+  };
+}
+
+/** The services as they are written at first: what they remember is in their own memory. */
+async function startBefore(directory: string, closers: (() => Promise<void>)[]): Promise<Targets[string]> {
+  const start = async (name: string, env: Readonly<Record<string, string>> = {}) => {
+    const service = await startService(join(before, `${name}.js`), { HOST: '127.0.0.1', ...env });
+    closers.push(service.end);
+    return service.url;
+  };
+  const [adb, webrtc, scrcpy] = [await freePort(), await freePort(), await freePort()].map(String);
+  return {
+    billing: await start('billing-service', { DATABASE_FILE: join(directory, 'before.db') }),
+    notifications: await start('notification-service'),
+    devices: await start('device-service', { ADB_FROM: adb!, WEBRTC_FROM: webrtc!, SCRCPY_FROM: scrcpy! }),
+  };
+}
