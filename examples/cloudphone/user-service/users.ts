@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Database, queries, run } from '../shared/database.ts';
+import { createTables, type Database, queries, run } from '../shared/database.ts';
 
 interface Tables {
   users: { id: string; username: string; password_hash: string; created_at: number };
@@ -25,10 +25,7 @@ const table = `CREATE TABLE IF NOT EXISTS users (
 export function createUsers(database: Database): Users {
   const sql = queries<Tables>();
   return {
-    async createTable() {
-      // PostgreSQL refuses one of two that create a table at the same moment; the second time it is there.
-      await database.query(table).catch(() => database.query(table));
-    },
+    createTable: () => createTables(database, [table]),
     async add(username, passwordHash) {
       const id = randomUUID();
       const row = { id, username, password_hash: passwordHash, created_at: Date.now() };

@@ -8,6 +8,7 @@ import { eventually } from '../../support/eventually.ts';
 import type { RunningExample } from '../run-example.ts';
 import { ask } from './billing-requests.ts';
 import { type GatewayGround, openGatewayGround } from './gateway-ground.ts';
+import { messages, openPlain, openSocketIo, send, user } from './notification-clients.ts';
 import { bearer, logIn } from './user-ground.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
@@ -114,6 +115,19 @@ test('a service that refuses a socket is heard, and one that is away is named', 
   assert.equal((await refusal('/elsewhere')).status, 404);
   const plain = await ask(`${gateway.url}/notifications`);
   assert.deepEqual([plain.status, plain.body.error], [426, 'WEBSOCKET_EXPECTED']);
+});
+
+test('what one gateway is asked to send reaches both kinds of clients of another', async () => {
+  const real = await ground.run('notification-service', 'host-1');
+  const elsewhere = { 'notification-service': real.url };
+  const [a, b] = [await ground.gateway('host-4', {}, elsewhere), await ground.gateway('host-5', {}, elsewhere)];
+  const clients = [
+    await openPlain(lifetime, a.url, user('ann')),
+    await openSocketIo(lifetime, a.url, { userId: 'ann' }),
+  ];
+  const { status } = await send(`${b.url}/api`, { userId: 'ann', message: 'Hello' });
+  assert.equal(status, 202);
+  for (const client of clients) await eventually(() => assert.deepEqual(messages(client), ['Hello']));
 });
 
 test('a gateway that ends closes its sockets one after the other, as a restart', async () => {

@@ -109,6 +109,18 @@ test('a service hears what the client said, who it is, and nothing that it made 
   assert.deepEqual([withBody.status, withBody.body.bodyBytes], [200, 0]);
 });
 
+test('the page is served by its name, and may load nothing from elsewhere', async () => {
+  const page = await fetch(strict.url);
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get('content-type')!, /^text\/html/);
+  assert.match(page.headers.get('content-security-policy')!, /default-src 'self'/);
+  assert.match(await page.text(), /<script type="module" src="page.js">/);
+  const script = await fetch(`${strict.url}/page.js`);
+  assert.match(script.headers.get('content-type')!, /javascript/);
+  await script.arrayBuffer();
+  assert.equal((await ask(`${strict.url}/missing.js`)).body.error, 'NOT_FOUND');
+});
+
 test('a session that was ended through one gateway is good at no other, nor at a service', async () => {
   const { token } = await logIn(ground.userService.url, 'tom');
   const look = (url: string) => ask(`${url}/api/billing/orders`, { headers: bearer(token) });
@@ -219,6 +231,8 @@ test('a gateway that is asked to end finishes what is in progress', async () => 
   await eventually(() => assert.rejects(() => gateway.look()));
   answerLater();
   assert.equal((await answer).status, 200);
+  // And not only when the client, which would use the connection again, has closed it.
+  await eventually(() => assert.notEqual(gateway.child.exitCode, null), { timeoutMs: 15_000 });
   assert.deepEqual(await ended, { code: 0, signal: null });
 });
 

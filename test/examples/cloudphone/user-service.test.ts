@@ -18,7 +18,7 @@ let b: RunningExample;
 
 before(async () => {
   ground = await openUserGround(lifetime);
-  const environment = { LOGIN_FAILURES: '4' };
+  const environment = { LOGIN_FAILURES: '2' };
   [a, b] = await Promise.all([ground.users('host-1', environment), ground.users('host-2', environment)]);
 });
 after(async () => {
@@ -189,12 +189,25 @@ test('failed logins of a user are counted over all instances, at once too', asyn
     post(`${[a, b][index % 2]!.url}/users/login`, { username: 'eve', password: secret });
   const guesses = await Promise.all(Array.from({ length: 12 }, (_, index) => attempt(index, `wrong ${index} horse`)));
   const count = (status: number) => guesses.filter((answer) => answer.status === status).length;
-  assert.deepEqual([count(401), count(429)], [4, 8]);
+  assert.deepEqual([count(401), count(429)], [2, 10]);
   const refused = await attempt(0, password);
   assert.equal(refused.status, 429);
   assert.equal(Number(refused.headers.get('retry-after')) > 0, true);
-  // Another user is not concerned, until the address has had its share.
+  // Another user is not concerned.
   await logIn(b.url, 'bob');
+});
+
+test('failed logins from one address are counted over all users, as routers and the gateway tell it', async () => {
+  const guess = (index: number, clientAddress: string) => {
+    const body = { username: `user-${index}`, password: 'a good guess' };
+    // The client says the first, its router and that of user-service the others.
+    const from = { 'x-forwarded-for': `203.0.113.${index}, ${clientAddress}, 10.0.0.1` };
+    return post(`${[a, b][index % 2]!.url}/users/login`, body, from);
+  };
+  const guesses = await Promise.all(Array.from({ length: 25 }, (_, index) => guess(index, '198.51.100.1')));
+  const count = (status: number) => guesses.filter((answer) => answer.status === status).length;
+  assert.deepEqual([count(401), count(429)], [20, 5]);
+  assert.equal((await guess(46, '198.51.100.2')).status, 401);
 });
 
 test('in production user-service does not start without TOKEN_SECRET', () => {
