@@ -80,9 +80,9 @@ export class ArtifactStore {
     const part = `${directory}.part`;
     const unpacked = `${directory}.unpacked`;
     try {
-      await this.#download(digest, part);
+      const uploadedAt = await this.#download(digest, part);
       mkdirSync(unpacked, { recursive: true, mode: 0o755 });
-      await unpackArtifact(part, unpacked);
+      await unpackArtifact(part, unpacked, uploadedAt);
       const now = new Date();
       utimesSync(unpacked, now, now);
       renameSync(unpacked, directory);
@@ -93,12 +93,12 @@ export class ArtifactStore {
     }
   }
 
-  async #download(digest: string, part: string): Promise<void> {
+  async #download(digest: string, part: string): Promise<Date> {
     const reasons: string[] = [];
     for (const controller of shuffled(this.#options.controllers())) {
       try {
-        const found = await this.#downloadFrom(controller, digest, part);
-        if (found === digest) return;
+        const { found, uploadedAt } = await this.#downloadFrom(controller, digest, part);
+        if (found === digest) return uploadedAt;
         throw new Error(
           `artifact ${digest.slice(0, 12)}… arrived with digest ${found.slice(0, 12)}…: it was changed on the way`,
         );
@@ -110,7 +110,11 @@ export class ArtifactStore {
     throw new ArtifactUnavailable(`no controller could send the artifact: ${reasons.join('; ') || 'none is known'}`);
   }
 
-  async #downloadFrom(controller: string, digest: string, part: string): Promise<string> {
+  async #downloadFrom(
+    controller: string,
+    digest: string,
+    part: string,
+  ): Promise<{ readonly found: string; readonly uploadedAt: Date }> {
     const { path, method } = operations.getArtifactContent;
     const url = new URL(path.replace(':digest', digest), controller);
     const response = await openResponse({ url, method, tls: this.#options.tls });
@@ -122,7 +126,8 @@ export class ArtifactStore {
       },
     });
     await pipeline(response, verify, createWriteStream(part, { mode: 0o600 }));
-    return hash.digest('hex');
+    const at = new Date(response.headers['last-modified'] ?? Number.NaN);
+    return { found: hash.digest('hex'), uploadedAt: Number.isNaN(at.getTime()) ? new Date() : at };
   }
 }
 

@@ -14,8 +14,10 @@ interface Entry {
 /**
  * Unpacks a tarball (gzip or plain) into an empty directory. Refuses the whole of it, with the offending name in the
  * message, when an entry would leave the directory, or is anything but a file, a directory or a link inside.
+ * Files get the time `modifiedAt`, the same on all hosts: packing leaves times out, and what answers browsers by the times
+ * of files would take those of two versions for the same, and a file of 1970 for one that never changes.
  */
-export async function unpackArtifact(file: string, directory: string): Promise<void> {
+export async function unpackArtifact(file: string, directory: string, modifiedAt: Date): Promise<void> {
   // Loaded here because an agent that has its artifacts never needs it.
   const { list, extract } = await import('tar');
   let bytes = 0;
@@ -36,7 +38,13 @@ export async function unpackArtifact(file: string, directory: string): Promise<v
     refusal ??= `it is no valid tarball: ${error.message}`;
   });
   if (refusal !== null) throw new Error(`the artifact is refused: ${refusal}`);
-  await extract({ file, cwd: directory, strict: true, preserveOwner: false, noChmod: false });
+  await extract({
+    ...{ file, cwd: directory, strict: true, preserveOwner: false, noChmod: false },
+    filter(_path, entry) {
+      if ('mtime' in entry && 'header' in entry) entry.mtime = modifiedAt;
+      return true;
+    },
+  });
 }
 
 function refusalOf({ path, type, linkpath = '' }: Entry): string | null {

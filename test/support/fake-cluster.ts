@@ -54,6 +54,7 @@ export class FakeCluster {
   readonly states = new Map<string, string[]>();
   hellos = 0;
   artifactRequests = 0;
+  readonly artifactsUploadedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
   plan: Plan;
   readonly token: string;
   readonly digest: string;
@@ -234,7 +235,11 @@ export class FakeCluster {
         const content = this.artifacts.get(digest);
         if (!(request.socket as TLSSocket).authorized) refuse(new DroverError('CERTIFICATE_INVALID', 'no certificate'));
         else if (content === undefined) refuse(new DroverError('ARTIFACT_NOT_FOUND', `No artifact ${digest}`));
-        else response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(content);
+        else {
+          const uploadedAt = new Date(this.artifactsUploadedAt).toUTCString();
+          response.writeHead(200, { 'content-type': 'application/octet-stream', 'last-modified': uploadedAt });
+          response.end(content);
+        }
       } else if (pathname === '/v1/nodes') {
         void this.#join(request).then(
           (result) => answer(201, result),

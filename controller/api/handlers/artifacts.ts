@@ -25,8 +25,9 @@ export function createArtifactHandlers({ store, maxArtifactBytes }: HandlerDeps)
       return store.artifacts.put(params.digest, request.raw, maxArtifactBytes);
     },
     async getArtifactContent({ params, reply }) {
-      const { bytes } = await find(params.digest);
+      const { bytes, createdAt } = await find(params.digest);
       reply.header('content-length', bytes);
+      reply.header('last-modified', new Date(createdAt).toUTCString());
       return store.artifacts.read(params.digest);
     },
   };

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { test } from 'node:test';
 import { create, Header } from 'tar';
@@ -29,6 +38,15 @@ test('an artifact is fetched once for all that ask at the same time, verified an
   assert.equal(cluster.artifactRequests, 1);
   await store.directoryOf(digest);
   assert.equal(cluster.artifactRequests, 1);
+});
+
+test('files have the time of the upload, so that two versions of one size are not taken for the same', async (t) => {
+  const { cluster, store } = await build(t);
+  const { digest, bytes } = await pack(t, { 'public/page.js': 'hello' });
+  cluster.artifacts.set(digest, bytes);
+  const directory = await store.directoryOf(digest);
+  const { mtimeMs } = statSync(joinPath(directory, 'public/page.js'));
+  assert.equal(mtimeMs, cluster.artifactsUploadedAt);
 });
 
 test('bytes that do not have the digest are refused at once, and nothing of them stays', async (t) => {
@@ -89,7 +107,7 @@ for (const { name, entry, says } of hostile) {
     writeFileSync(file, Buffer.concat([block({ path: 'good', type: 'File' }), block(entry), Buffer.alloc(1_024)]));
     const target = joinPath(directory, 'target');
     mkdirSync(target);
-    await assert.rejects(unpackArtifact(file, target), says);
+    await assert.rejects(unpackArtifact(file, target, new Date()), says);
     assert.deepEqual(readdirSync(target), []);
     assert.equal(existsSync(joinPath(directory, 'evil')), false);
   });
@@ -105,7 +123,7 @@ test('links inside an artifact are kept', async (t) => {
   await create({ file, cwd: source, gzip: true }, ['.']);
   const target = joinPath(directory, 'target');
   mkdirSync(target);
-  await unpackArtifact(file, target);
+  await unpackArtifact(file, target, new Date());
   assert.equal(readFileSync(joinPath(target, 'b'), 'utf8'), 'a');
 });
 
@@ -113,7 +131,10 @@ test('a file that is no tarball is refused', async (t) => {
   const directory = tempDirectory(t);
   writeFileSync(joinPath(directory, 'x'), 'not a tarball at all'.repeat(100));
   mkdirSync(joinPath(directory, 'target'));
-  await assert.rejects(unpackArtifact(joinPath(directory, 'x'), joinPath(directory, 'target')), /no valid tarball/);
+  await assert.rejects(
+    unpackArtifact(joinPath(directory, 'x'), joinPath(directory, 'target'), new Date()),
+    /no valid tarball/,
+  );
 });
 
 async function build(t: Lifetime): Promise<{ cluster: FakeCluster; store: ArtifactStore; directory: string }> {
