@@ -31,8 +31,13 @@ const settleTimeoutMs = 30_000;
 const pollMs = 100;
 
 /** The ports of a device are one allocation, with the id of the device: whoever asks again for it gets the same. */
-export function allocateFor(ports: PortPools, id: string): Promise<PortAllocation> {
-  return ports.allocate({ adb: 1, webrtc: 1, scrcpy: 1 }, { requestId: id, owner: id, sticky: true });
+export async function allocateFor(ports: PortPools, id: string): Promise<PortAllocation> {
+  const counts = { adb: 1, webrtc: 1, scrcpy: 1 };
+  const allocation = await ports.allocate(counts, { requestId: id, owner: id, sticky: true });
+  const { adb, webrtc, scrcpy } = portsOf(allocation);
+  console.log(`Allocated ports: ADB=${adb}, WebRTC=${webrtc}`);
+  console.log(`Device ${id} on ${ports.host}: scrcpy=${scrcpy}`);
+  return allocation;
 }
 
 export function portsOf({ ports }: PortAllocation): DevicePorts {
@@ -68,17 +73,14 @@ export async function createDevice(deps: CreateDeps, request: CreateRequest): Pr
 async function bringUp({ drover, ports, table, host }: CreateDeps, id: string): Promise<void> {
   for (let start = 1; ; start++) {
     const allocation = await allocateFor(ports, id);
-    const { adb, webrtc, scrcpy } = portsOf(allocation);
     const claim = { id, token: allocation.token };
     try {
       // Both writes are refused where it was deleted meanwhile, or its host was given up.
-      if (!(await table.givePorts(claim, drover.coordination.participantId, { adb, webrtc, scrcpy }))) {
+      if (!(await table.givePorts(claim, drover.coordination.participantId, portsOf(allocation)))) {
         return await allocation.release();
       }
-      console.log(`Allocated ports: ADB=${adb}, WebRTC=${webrtc}`);
-      console.log(`Device ${id} on ${drover.host}: scrcpy=${scrcpy}`);
       allocation.assertHeld();
-      await host.start(id, { adb, webrtc, scrcpy });
+      await host.start(id, portsOf(allocation));
       if (await table.markRunning(claim)) return;
       await host.end(id);
       return await allocation.release();

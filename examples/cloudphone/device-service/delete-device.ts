@@ -15,7 +15,7 @@ export async function deleteDevice(
   device: Device,
 ): Promise<Device> {
   await table.requestDeletion(device.id);
-  await keeper.wake(device.host);
+  await keeper.wakeHost(device.host);
   const giveUpAtMs = performance.now() + waitMs;
   for (;;) {
     const now = (await table.findById(device.id)) ?? { ...device, state: 'gone' };

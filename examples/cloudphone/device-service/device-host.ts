@@ -10,7 +10,7 @@ import { type DeviceLink, type DeviceStatus, openDeviceLink } from './device-lin
 import type { DevicePorts } from './device-table.ts';
 
 export interface DeviceHostOptions {
-  /** Of the control sockets: the same for all instances of a host, and no other host's. At most 60 characters. */
+  /** Of the control sockets: the same for all instances of a host, and no other host's. At most 65 characters. */
   readonly directory: string;
   /** Where phones listen. */
   readonly address: string;
@@ -37,11 +37,19 @@ export interface DeviceHost {
   close(): Promise<void>;
 }
 
+/** A process of a phone, whoever started it. */
+interface Phone {
+  readonly id: string;
+  readonly pid: number;
+}
+
 /** Starting takes a tenth of a second of CPU, and many may start at once. */
 const startTimeoutMs = 30_000;
 /** From the request to end until SIGKILL. */
 const endTimeoutMs = 2_000;
 const pollMs = 20;
+/** The path of a Unix socket has 107 characters, of which an id and `.sock` take 42. */
+const maxDirectoryLength = 65;
 const program = fileURLToPath(new URL('device-process.ts', import.meta.url));
 
 export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
@@ -51,6 +59,11 @@ export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
   const closing = new AbortController();
   let watching: Promise<void> | undefined;
   let tellEnd = () => {};
+  if (directory.length > maxDirectoryLength) {
+    throw new Error(
+      `DEVICE_DIR: ${directory} is too long for the sockets in it, at most ${maxDirectoryLength} characters`,
+    );
+  }
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const controlPath = (id: string) => join(directory, `${id}.sock`);
 
@@ -64,24 +77,25 @@ export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
   );
 
   /** The process table knows also those that do not answer. The path in the arguments names our own phones, and nobody else's. */
-  async function readProcesses(): Promise<{ id: string; pid: number }[]> {
-    const found: { id: string; pid: number }[] = [];
-    for (const name of await readdir('/proc')) {
-      const pid = Number(name);
-      if (!Number.isInteger(pid)) continue;
-      const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-      const at = args.findIndex((arg) => arg.startsWith(`${directory}/`) && arg.endsWith('.sock'));
-      if (at > 1 && args[at - 1]!.endsWith('device-process.ts')) found.push({ id: args[at + 1]!, pid });
-    }
-    return found;
+  async function readProcesses(): Promise<Phone[]> {
+    const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger);
+    return (await Promise.all(pids.map(readProcess))).filter((phone) => phone !== null);
+  }
+
+  async function readProcess(pid: number): Promise<Phone | null> {
+    const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    const at = args.findIndex((arg) => arg.startsWith(`${directory}/`) && arg.endsWith('.sock'));
+    return at > 1 && args[at - 1]!.endsWith('device-process.ts') ? { id: args[at + 1]!, pid } : null;
   }
 
   async function waitForEnd(id: string): Promise<void> {
-    const livingOf = async () => (await readProcesses()).filter((process) => process.id === id);
     const killAtMs = performance.now() + endTimeoutMs;
-    for (let living = await livingOf(); living.length > 0; living = await livingOf()) {
+    let living = (await readProcesses()).filter((process) => process.id === id);
+    while (living.length > 0) {
       if (performance.now() >= killAtMs) for (const { pid } of living) killIfThere(pid);
       await sleep(pollMs);
+      const still = await Promise.all(living.map(({ pid }) => readProcess(pid)));
+      living = still.filter((process) => process?.id === id) as Phone[];
     }
   }
 
@@ -103,7 +117,7 @@ export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
   /** Asks neither Redis nor a database: without them phones go on. */
   async function touchAll(): Promise<void> {
     while (!closing.signal.aborted) {
-      for (const { id } of await readProcesses()) await connect(id);
+      await Promise.all((await readProcesses()).map(({ id }) => connect(id)));
       await sleep(touchMs, undefined, { signal: closing.signal }).catch(() => undefined);
     }
   }
@@ -124,11 +138,8 @@ export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
     ask: async (id) => (await connect(id))?.status ?? null,
     async end(id) {
       // Whether it answers or not, the process table has the last word.
-      await openDeviceLink(controlPath(id)).then(
-        (link) => link.end(),
-        () => undefined,
-      );
-      await waitForEnd(id);
+      const asked = openDeviceLink(controlPath(id)).then((link) => link.end());
+      await Promise.all([waitForEnd(id), asked.catch(() => undefined)]);
       rmSync(controlPath(id), { force: true });
     },
     list: async () => (await readProcesses()).map(({ id }) => id),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { guardRow } from 'drover';
 import { sql } from 'kysely';
 import { type Database, queries, run } from '../shared/database.ts';
@@ -58,7 +59,7 @@ export interface Claim {
   readonly token: number;
 }
 
-const db = queries<{ devices: DeviceRow }>();
+const db = queries<{ devices: DeviceRow; device_platform: { id: string } }>();
 const alive = ['creating', 'running'] as const;
 const active = [...alive, 'deleting'] as const;
 /** Rows of devices that are gone answer late retries of requests for so long. */
@@ -93,7 +94,17 @@ export function createDeviceTable(database: Database) {
         created_at BIGINT NOT NULL, keeper TEXT, fence BIGINT)`);
       await database.query('CREATE UNIQUE INDEX IF NOT EXISTS devices_request ON devices (user_id, request_key)');
       await database.query('CREATE INDEX IF NOT EXISTS devices_host ON devices (host, state)');
+      await database.query('CREATE TABLE IF NOT EXISTS device_platform (id TEXT PRIMARY KEY)');
       await database.query('CREATE INDEX IF NOT EXISTS devices_user ON devices (user_id, created_at, id)');
+    },
+
+    /** Of this database: hosts may have phones of other platforms, which are none of ours. Call it after `create`, one at a time. */
+    async readPlatformId(): Promise<string> {
+      const { rows } = await run(database, db.selectFrom('device_platform').selectAll());
+      if (rows[0] !== undefined) return rows[0].id;
+      const id = randomUUID().slice(0, 8);
+      await run(database, db.insertInto('device_platform').values({ id }));
+      return id;
     },
 
     /** A new device, or null when the user has one of that request key. */

@@ -32,7 +32,6 @@ const stableMs = 60_000;
 const longestPauseMs = 30_000;
 /** An allocation of a dead instance is adopted within milliseconds; one of a living instance is not to be waited for. */
 const adoptTimeoutMs = 2_000;
-const wakeTopic = 'device-service:wake';
 
 /**
  * Makes the devices of this host what their rows say. Each instance looks after the devices whose ports it has; what a dead
@@ -53,7 +52,8 @@ export function startKeeper(options: KeeperOptions) {
     say(id, `something failed, and is tried again: ${(error as Error).message}`);
 
   const wakeUp = () => wake.abort();
-  const subscription = drover.topic<string>(wakeTopic).subscribe((name) => name === drover.host && wakeUp());
+  const wakeUps = drover.topic<string>('device-service:wake');
+  const subscription = wakeUps.subscribe((name) => name === drover.host && wakeUp());
   host.watch(wakeUp);
 
   /** One thing at a time about each device, and never longer than the others can wait. */
@@ -134,8 +134,8 @@ export function startKeeper(options: KeeperOptions) {
   async function takeOver(device: Device, state: 'orphaned' | undefined): Promise<void> {
     const { id } = device;
     if (state === 'orphaned') {
-      say(id, 'taken over');
-      return await keep(device, await adopt(id));
+      await keep(device, await adopt(id));
+      return say(id, 'taken over');
     }
     // Its ports were reclaimed, because nothing listened on them. A device that is to be deleted needs none.
     if (isWanted(device)) return await keep(device, await allocateFor(ports, id));
@@ -209,14 +209,11 @@ export function startKeeper(options: KeeperOptions) {
 
   const running = run();
   return {
-    /** Something about a device of that host has changed. Nothing is lost with it: hosts look by themselves too. */
-    async wake(name: string): Promise<void> {
-      if (name === drover.host) wakeUp();
-      else
-        await drover
-          .topic<string>(wakeTopic)
-          .publish(name)
-          .catch(() => undefined);
+    /** This instance has a new device. */
+    wake: wakeUp,
+    /** Something is wanted of a device of that host. A call that is lost costs a second: hosts look by themselves too. */
+    async wakeHost(name: string): Promise<void> {
+      await wakeUps.publish(name).catch(() => undefined);
     },
     /** Lets go of all devices as they are. */
     async close(): Promise<void> {

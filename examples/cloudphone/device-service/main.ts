@@ -43,7 +43,10 @@ await drover.ready();
 
 const table = createDeviceTable(database);
 // One after the other: PostgreSQL refuses two that create the same table at the same moment.
-await drover.withLock('device-service:tables', {}, () => table.create());
+const platformId = await drover.withLock('device-service:tables', {}, async () => {
+  await table.create();
+  return await table.readPlatformId();
+});
 
 const ports = await drover.ports({
   pools: {
@@ -57,7 +60,7 @@ const ports = await drover.ports({
 });
 const orphanMs = Number(DEVICE_ORPHAN_MS);
 const host = openDeviceHost({
-  directory: join(DEVICE_DIR, drover.host),
+  directory: join(DEVICE_DIR, `${platformId}-${drover.host}`),
   address: DEVICE_ADDRESS,
   orphanMs,
   touchMs: orphanMs / 4,

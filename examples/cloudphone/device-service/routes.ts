@@ -95,7 +95,7 @@ export function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
       reply.header('retry-after', 1);
       throw new Refusal(503, 'DEVICE_PENDING', 'The device is still being made: send the same request again');
     }
-    await keeper.wake(created.device.host);
+    keeper.wake();
     return reply.code(201).send(viewOf(created.device));
   });
 

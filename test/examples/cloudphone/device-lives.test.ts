@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { readProcessIdentity } from '../../../agent/process/process-identity.ts';
 import { findProcessTree } from '../../../agent/process/process-tree.ts';
-import { ask, create, find, list, openDevices, send, soon } from './open-devices.ts';
+import { ask, create, type DeviceView, find, list, openDevices, send, soon } from './open-devices.ts';
 
 const from = 31_600;
 
@@ -97,21 +98,34 @@ test('a phone ends by itself when no instance of its host looks after it, and is
   assert.notEqual(devices.phones().get(device.id), pid);
 });
 
-test('a phone whose row is gone is ended', async (t) => {
+test('a phone whose row is gone is ended, whether an instance knew it or not', async (t) => {
   const devices = await openDevices(t, { from });
-  const service = await devices.run('host-1');
-  const [unwanted, wanted] = [await create(service, 'unwanted'), await create(service, 'wanted')];
-  const database = new DatabaseSync(devices.databaseFile);
-  database.exec('PRAGMA busy_timeout = 5000');
-  database.prepare('DELETE FROM devices WHERE id = ?').run(unwanted.id);
-  database.close();
+  const first = await devices.run('host-1');
+  const [known, unknown, wanted] = [await create(first, 'a'), await create(first, 'b'), await create(first, 'c')];
+  const removeRow = ({ id }: DeviceView) => {
+    const database = new DatabaseSync(devices.databaseFile);
+    database.exec('PRAGMA busy_timeout = 5000');
+    database.prepare('DELETE FROM devices WHERE id = ?').run(id);
+    database.close();
+  };
+  removeRow(known);
+  await soon(() => assert.deepEqual([...devices.phones().keys()].sort(), [unknown.id, wanted.id].sort()));
+  const exited = once(first.child, 'exit');
+  first.child.kill('SIGKILL');
+  await exited;
+  removeRow(unknown);
+  const second = await devices.run('host-1', 1);
   await soon(() => assert.deepEqual([...devices.phones().keys()], [wanted.id]));
   await soon(async () => {
-    const { body } = await send('GET', `${service.url}/ports`);
-    const { pools } = (body.hosts as { pools: { leased: number }[] }[])[0]!;
+    const { body } = await send('GET', `${second.url}/ports`);
+    const { pools } = (body.hosts as { host: string; pools: { leased: number; orphaned: number }[] }[])[0]!;
     assert.deepEqual(
-      pools.map(({ leased }) => leased),
-      [1, 1, 1],
+      pools.map(({ leased, orphaned }) => [leased, orphaned]),
+      [
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
     );
   });
 });
