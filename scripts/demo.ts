@@ -5,6 +5,7 @@ import { freePort } from '../shared/runtime/free-port.ts';
 import { startLocalCluster } from './cluster/local-cluster.ts';
 import { waitUntil } from './cluster/wait-until.ts';
 import { startMixedLoad } from './load/mixed-load.ts';
+import { platformRedeployed } from './story/platform-scene.ts';
 import { renderReport } from './story/report.ts';
 import { play, type Scene, type SceneResult, type Stage } from './story/scene.ts';
 import {
@@ -30,7 +31,7 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 
 tell(
-  'Drover demo: two controllers, three hosts, one router, one service of six instances. It takes about five minutes.\n',
+  'Drover demo: two controllers, three hosts, one router, one service of six instances, and\na platform of six services. It takes about six minutes.\n',
 );
 const cluster = await startLocalCluster({
   directory,
@@ -39,6 +40,7 @@ const cluster = await startLocalCluster({
   onProgress: (line) => tell(`  ${line}`),
 });
 const results: SceneResult[] = [];
+let close = cluster.close;
 try {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -64,6 +66,12 @@ try {
     ['Redis is killed (kill -9) and started again', redisLost('kill', 3_000)],
     ['Wrong input', wrongInputs(port)],
     ['A worker that ignores SIGINT and has children', stubbornTree],
+    [
+      'The example platform of six services, each of them redeployed while it is verified',
+      platformRedeployed((platform) => {
+        close = platform.close;
+      }),
+    ],
   ];
   for (const [name, scene] of scenes) {
     if (interrupted.signal.aborted) break;
@@ -76,7 +84,7 @@ try {
   tell(renderReport(results, figures));
 } finally {
   tell('Stopping everything that was started …');
-  await cluster.close();
+  await close();
   await rm(directory, { recursive: true, force: true });
 }
 if (interrupted.signal.aborted) process.exitCode = 130;
