@@ -35,8 +35,8 @@ export function checkCallbackCall({ scope, key, body, waitMs = 0 }: CallbackCall
     issues.push({ path: 'scope', reason: 'is not a scope', allowed: '1 to 100 of A-Z a-z 0-9 . _ -' });
   }
   const keyBytes = typeof key === 'string' ? Buffer.byteLength(key) : 0;
-  if (keyBytes === 0 || keyBytes > maxKeyBytes || key.includes('\0')) {
-    issues.push({ path: 'key', reason: 'is not a key', allowed: `text of 1 to ${maxKeyBytes} bytes` });
+  if (keyBytes === 0 || keyBytes > maxKeyBytes || key.includes('\0') || !key.isWellFormed()) {
+    issues.push({ path: 'key', reason: 'is not a key', allowed: `well-formed text of 1 to ${maxKeyBytes} bytes` });
   }
   if (typeof body !== 'string' && !Buffer.isBuffer(body)) {
     issues.push({ path: 'body', reason: 'must be what was delivered, byte for byte', allowed: 'Buffer or string' });

@@ -45,7 +45,8 @@ export function checkMessage<T>(value: unknown, schema?: MessageSchema<T>): T {
 
 /** @throws DroverError ARGUMENT_INVALID unless it is 1 to 200 characters without spaces or control characters */
 export function assertName(path: string, name: string): void {
-  if (typeof name === 'string' && name.length <= maxNameChars && /^[^\s\p{Cc}]+$/u.test(name)) return;
+  const isText = typeof name === 'string' && name.length <= maxNameChars && name.isWellFormed();
+  if (isText && /^[^\s\p{Cc}]+$/u.test(name)) return;
   throw invalid(path, 'is no name', `1 to ${maxNameChars} characters without spaces or control characters`);
 }
 

@@ -8,7 +8,7 @@ import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import type { Coordination } from '../coordination.ts';
 import type { HeldLease, LossReason } from '../lease/hold.ts';
 import { createLease, type LeaseOptions, minTtlMs } from '../lease/lease.ts';
-import { leaseKeys } from '../lease/lease-keys.ts';
+import { isLeaseName, leaseKeys } from '../lease/lease-keys.ts';
 import type { WakeUps } from '../wake-ups.ts';
 import { observeLeader } from './observe-leader.ts';
 import { type Leader, readLeader } from './read-leader.ts';
@@ -231,12 +231,11 @@ export function createElection(coordination: Coordination, name: string, options
 
 function findIssues(name: unknown, ttlMs: number, lockDelayMs: number): ErrorIssue[] {
   const issues: ErrorIssue[] = [];
-  // `x:epoch` would be the counter of `x`.
-  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength || name.endsWith(':epoch'))
+  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength || !isLeaseName(name))
     issues.push({
       path: 'name',
       reason: 'is no name',
-      allowed: `1 to ${maxNameLength} characters, no :epoch at the end`,
+      allowed: `1 to ${maxNameLength} characters of well-formed text, no :epoch or :wake at the end`,
     });
   if (!(ttlMs >= minTtlMs && Number.isFinite(ttlMs)))
     issues.push({ path: 'ttlMs', reason: 'is too short', allowed: `at least ${minTtlMs}` });

@@ -20,6 +20,14 @@ export interface LeaseKeys {
 /** Of all keys in Redis, where nothing else is configured. */
 export const defaultKeyPrefix = 'drover';
 
+/** What follows the name in keys and channels of a lease: a name that ends so would be taken for a part of another. */
+const partEnds = [':epoch', ':wake'] as const;
+
+/** Whether no other lease has a key or a channel of one with this name. */
+export function isLeaseName(name: string): boolean {
+  return name.isWellFormed() && !partEnds.some((end) => name.endsWith(end));
+}
+
 export function leaseKeys(name: string, prefix = defaultKeyPrefix): LeaseKeys {
   return {
     lease: `${prefix}:lease:${name}`,

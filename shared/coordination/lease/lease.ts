@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import type { Coordination } from '../coordination.ts';
 import { answerTimeoutMs, answerWithin, type HeldLease, hold } from './hold.ts';
-import { leaseKeys } from './lease-keys.ts';
+import { isLeaseName, leaseKeys } from './lease-keys.ts';
 import { acquireLease, leaveLine, releaseLease, renewLease, standForLease } from './lease-scripts.ts';
 
 export interface LeaseOptions {
@@ -66,6 +66,8 @@ export function createLease(options: LeaseOptions): Lease {
   const { redis, name, ttlMs, identity, candidate, guard = 'data', clock = systemClock } = options;
   const { minReplicas = 0, logger = silentLogger } = options;
   if (!(ttlMs >= minTtlMs)) throw new RangeError(`A lease lasts at least ${minTtlMs} ms, got ${ttlMs}`);
+  if (!isLeaseName(name))
+    throw new RangeError(`The name of a lease is well-formed and ends in no :epoch or :wake, got ${name}`);
   const keys = leaseKeys(name, options.prefix);
   const limitMs = limitOf(options);
   const timeoutMs = answerTimeoutMs(ttlMs);

@@ -21,8 +21,11 @@ export function checkNames(name: string | readonly string[]): readonly string[] 
 
 /** @throws DroverError ARGUMENT_INVALID */
 export function checkName(name: string): string {
-  if (typeof name === 'string' && name.length > 0 && name.length <= maxNameLength && !strange.test(name)) return name;
-  throw invalid('name', 'is no name', `1 to ${maxNameLength} characters without spaces or control characters`);
+  const isText = typeof name === 'string' && name.length > 0 && name.length <= maxNameLength;
+  // Halves of characters all become the same bytes.
+  if (isText && !strange.test(name) && name.isWellFormed()) return name;
+  const allowed = `1 to ${maxNameLength} characters of well-formed text without spaces or control characters`;
+  throw invalid('name', 'is no name', allowed);
 }
 
 /** @throws DroverError ARGUMENT_INVALID */

@@ -85,7 +85,7 @@ async function findNames({ redis, prefix, clock }: Coordination, match: string, 
 async function view(coordination: Coordination, space: Space, name: string): Promise<LockView> {
   const { redis, prefix, clock } = coordination;
   const keys = lockKeys(prefix);
-  const queue = `${prefix}:${space}-queue:${name}`;
+  const queue = space === 'lock' ? keys.queue(name) : keys.shared(space, name).queue;
   const [time, holders, line] = await answerWithin(
     Promise.all([
       redis.time(),
@@ -136,10 +136,11 @@ async function readLock({ redis, prefix }: Coordination, name: string): Promise<
   return [{ kind: 'lock', identity, token: Number(token), endsInMs }];
 }
 
-async function readShared({ redis, prefix }: Coordination, space: Space, name: string): Promise<Holder[]> {
+async function readShared({ redis, prefix }: Coordination, space: 'rw' | 'semaphore', name: string): Promise<Holder[]> {
+  const keys = lockKeys(prefix).shared(space, name);
   const [ends, infos] = await Promise.all([
-    redis.zrange(`${prefix}:${space}:${name}`, '0', '-1', 'WITHSCORES'),
-    redis.hgetall(`${prefix}:${space}-info:${name}`),
+    redis.zrange(keys.holders, '0', '-1', 'WITHSCORES'),
+    redis.hgetall(keys.info),
   ]);
   return ends.flatMap((holder, index): Holder[] => {
     const info = index % 2 === 0 ? infos[holder] : undefined;

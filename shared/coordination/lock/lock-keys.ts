@@ -10,6 +10,21 @@ export interface LockKeys {
   queue(name: string): string;
   /** String with a time limit, JSON: who waits, and for which names. */
   waiter(holder: string): string;
+  /** Of a read-write lock or a semaphore. */
+  shared(space: 'rw' | 'semaphore', name: string): SharedLockKeys;
+  /** One master's vote for a lock: string with a time limit, the value of the try that has it. */
+  quorum(name: string): string;
+  /** On each master: the highest token that it has accepted. */
+  readonly quorumEpoch: string;
+}
+
+export interface SharedLockKeys {
+  /** Sorted set: holders by when they end, in ms of the server's clock. */
+  readonly holders: string;
+  /** Hash: holder → `<kind> <epoch> <identity> <limit in ms>`. */
+  readonly info: string;
+  /** Sorted set: holders by ticket. */
+  readonly queue: string;
 }
 
 export function lockKeys(prefix: string): LockKeys {
@@ -19,5 +34,12 @@ export function lockKeys(prefix: string): LockKeys {
     lock: (name) => `${prefix}:lock:${name}`,
     queue: (name) => `${prefix}:lock-queue:${name}`,
     waiter: (holder) => `${prefix}:lock-waiter:${holder}`,
+    shared: (space, name) => ({
+      holders: `${prefix}:${space}:${name}`,
+      info: `${prefix}:${space}-info:${name}`,
+      queue: `${prefix}:${space}-queue:${name}`,
+    }),
+    quorum: (name) => `${prefix}:quorum:${name}`,
+    quorumEpoch: `${prefix}:quorum-epoch`,
   };
 }

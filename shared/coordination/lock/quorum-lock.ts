@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import { defaultServicesPrefix } from '../coordination.ts';
 import { answerTimeoutMs, answerWithin, hold } from '../lease/hold.ts';
+import { lockKeys } from './lock-keys.ts';
 import { takeQuorumEpoch } from './quorum-epoch.ts';
 import { createQuorumVotes, type QuorumRefusal, type QuorumVotes } from './quorum-votes.ts';
 
@@ -89,7 +90,7 @@ export function createQuorumLocks(options: QuorumLocksOptions): QuorumLocks {
     const { value } = answer;
     try {
       const restMs = startedAtMs + 3 * withinMs - clock.monotonicMs();
-      const epoch = await answerWithin(takeQuorumEpoch(masters, `${prefix}:quorum-epoch`), restMs, clock);
+      const epoch = await answerWithin(takeQuorumEpoch(masters, lockKeys(prefix).quorumEpoch), restMs, clock);
       if (clock.monotonicMs() - startedAtMs > ttlMs / 2) throw new Error('Too little of the ttl was left');
       return keep(votes, { name, value, ttlMs, epoch, sentAtMs: startedAtMs });
     } catch (error) {
@@ -242,8 +243,8 @@ function notLocked(name: string, waitMs: number, refusal: QuorumRefusal): Drover
 }
 
 function check(name: string, ttlMs: number, waitMs: number, minTtlMs: number): void {
-  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength) {
-    throw invalid('name', 'is no name of a lock', `1 to ${maxNameLength} characters`);
+  if (typeof name !== 'string' || name.length === 0 || name.length > maxNameLength || !name.isWellFormed()) {
+    throw invalid('name', 'is no name of a lock', `1 to ${maxNameLength} characters of well-formed text`);
   }
   if (!Number.isSafeInteger(ttlMs) || ttlMs < minTtlMs) {
     throw invalid('ttlMs', 'is no ttl', `an integer from ${minTtlMs}`);

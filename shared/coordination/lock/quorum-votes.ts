@@ -4,6 +4,7 @@ import Redlock, { ExecutionError, type ExecutionStats, Lock, ResourceLockedError
 
 import type { Clock } from '../../runtime/clock.ts';
 import { answerWithin } from '../lease/hold.ts';
+import { lockKeys } from './lock-keys.ts';
 import { acquireQuorum, extendQuorum, releaseQuorum } from './quorum-scripts.ts';
 
 export interface QuorumVotesOptions {
@@ -47,7 +48,7 @@ class ValuedRedlock extends Redlock {
 
 export function createQuorumVotes(options: QuorumVotesOptions): QuorumVotes {
   const { masters, prefix, name, ttlMs, identity, clock } = options;
-  const resources = [`${prefix}:quorum:${name}`, `${prefix}:boot`];
+  const resources = [lockKeys(prefix).quorum(name), `${prefix}:boot`];
   const redlock = new ValuedRedlock(masters, once, {
     // As functions: texts are ignored, whatever the package's types say.
     acquireScript: () => acquireQuorum.source,

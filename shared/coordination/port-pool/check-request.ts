@@ -17,7 +17,8 @@ const line = (maxChars: number) =>
   z
     .string()
     .max(maxChars)
-    .regex(/^[^\n\r]*$/, 'must be one line');
+    .regex(/^[^\n\r]*$/, 'must be one line')
+    .refine((text) => text.isWellFormed(), 'must be well-formed text');
 
 const poolsSchema = z.object({
   host: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'must be a host name'),
