@@ -14,20 +14,20 @@ export interface LoadFigures {
 
 export interface LoadOptions {
   readonly clients: number;
-  readonly durationMs: number;
+  /** Nothing is sent any more once this has aborted. */
+  readonly over: AbortSignal;
   /** 0 to below 1; Math.random unless a test wants to know. */
   readonly random?: () => number;
 }
 
 /** Clients that each send the next request when they have the answer of the last one, in the proportions of `kinds`. */
 export async function driveLoad(kinds: readonly Kind[], options: LoadOptions): Promise<LoadFigures> {
-  const { clients, durationMs, random = Math.random } = options;
+  const { clients, over, random = Math.random } = options;
   const tookMs: number[] = [];
   const problems: string[] = [];
   const startedMs = performance.now();
-  const endMs = startedMs + durationMs;
   const client = async () => {
-    while (performance.now() < endMs) {
+    while (!over.aborted) {
       const kind = pick(kinds, random());
       try {
         const prepared = (await kind.prepare?.()) ?? '';

@@ -44,7 +44,7 @@ export async function measureThroughput({
       const addresses = { gateway: platform.url('api-gateway'), billing: platform.url('billing-service') };
       const user = await logIn(addresses.gateway, 'bench');
       const kinds = mixedKinds(addresses, user);
-      const measure = (durationMs: number) => driveLoad(kinds, { clients, durationMs });
+      const measure = (durationMs: number) => driveLoad(kinds, { clients, over: AbortSignal.timeout(durationMs) });
       const [warmUpMs, measuredMs] = quick ? [500, 1_500] : [5_000, 12_000];
       const found: Record<'one' | 'several', LoadFigures[]> = { one: [], several: [] };
       for (const count of (quick ? ['several', 'one'] : ['several', 'one', 'several', 'one']) as (

@@ -6,6 +6,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test('kinds are sent in their proportions, each with what was prepared for it, by no more clients than asked for', async () => {
   const sent: string[] = [];
+  const over = new AbortController();
   let underWay = 0;
   let most = 0;
   const kind = (name: string, percent: number) => ({
@@ -13,6 +14,7 @@ test('kinds are sent in their proportions, each with what was prepared for it, b
     prepare: async () => `for ${name}`,
     async send(prepared: string) {
       sent.push(prepared);
+      if (sent.length === 200) over.abort();
       underWay += 1;
       most = Math.max(most, underWay);
       await turn();
@@ -25,7 +27,7 @@ test('kinds are sent in their proportions, each with what was prepared for it, b
     step = (step + 1) % 10;
     return step / 10;
   };
-  const figures = await driveLoad([kind('a', 30), kind('b', 70)], { clients: 3, durationMs: 50, random });
+  const figures = await driveLoad([kind('a', 30), kind('b', 70)], { clients: 3, over: over.signal, random });
   const share = sent.filter((prepared) => prepared === 'for a').length / sent.length;
   assert.ok(Math.abs(share - 0.3) < 0.1, `${share}`);
   assert.equal(most, 3);
@@ -33,12 +35,18 @@ test('kinds are sent in their proportions, each with what was prepared for it, b
 });
 
 test('what is refused and what has no answer is an error, and the first one is named', async () => {
-  const refused = { name: 'refused', percent: 100, send: async () => 503 };
-  const one = await driveLoad([refused], { clients: 1, durationMs: 5 });
-  assert.ok(one.errors > 0 && one.errors === one.requests);
+  const load = (send: () => Promise<number>, name: string) => {
+    const over = new AbortController();
+    const once = async () => {
+      over.abort();
+      return send();
+    };
+    return driveLoad([{ name, percent: 100, send: once }], { clients: 1, over: over.signal });
+  };
+  const one = await load(async () => 503, 'refused');
+  assert.deepEqual([one.errors, one.requests], [1, 1]);
   assert.equal(one.firstError, 'refused was answered with 503');
-  const broken = { name: 'broken', percent: 100, send: () => turn().then(() => Promise.reject(new Error('reset'))) };
-  const other = await driveLoad([broken], { clients: 1, durationMs: 5 });
+  const other = await load(() => Promise.reject(new Error('reset')), 'broken');
   assert.equal(other.requests, 0);
   assert.equal(other.firstError, 'broken: reset');
 });
