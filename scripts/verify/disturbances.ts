@@ -11,7 +11,8 @@ export interface Disturbance {
   readonly title: string;
   /** Whether clients may notice: the death of a host breaks off what was under way on it. */
   readonly mayFail: boolean;
-  act(platform: LocalPlatform, claim: Claim): Promise<void>;
+  /** `host` is where it hurts most; one that has the router is spared. */
+  act(platform: LocalPlatform, claim: Claim, host?: string): Promise<void>;
 }
 
 /** Reloads every service: one after the other as people do, or all at once, which is over sooner and harder to bear. */
@@ -36,20 +37,22 @@ export const disturbances = {
   'host-kill': {
     title: 'a host is killed',
     mayFail: true,
-    act: (platform, claim) => killHost(platform, claim),
+    act: killHost,
   },
   'leader-kill': {
     title: 'the leader of the controllers is killed',
     mayFail: false,
-    act: (platform, claim) => killLeader(platform, claim),
+    act: killLeader,
   },
 } as const satisfies Record<string, Disturbance>;
 
 export type DisturbanceName = keyof typeof disturbances;
 
-/** kill -9 of all that runs on the last host, which has no router; then it comes back. */
-async function killHost({ cluster }: LocalPlatform, claim: Claim): Promise<void> {
-  const agent = cluster.agents.at(-1)!;
+/** kill -9 of all that runs on a host, by default the last one; then it comes back. */
+async function killHost({ cluster }: LocalPlatform, claim: Claim, host?: string): Promise<void> {
+  // The first one has the router.
+  const [, ...others] = cluster.agents;
+  const agent = others.find(({ name }) => name === host) ?? others.at(-1)!;
   const node = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name);
   const pids = await processesOf(agent);
   const killedMs = performance.now();

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -51,6 +52,8 @@ export const devicePorts: Verification = {
       Array.from({ length: scale.devices }, (_, index) =>
         ask(`${platform.url('api-gateway')}/api/devices`, {
           json: { userId: `crowd-${index % 10}`, name: `device-${index}` },
+          // Who gets no answer asks again, and has one device then.
+          headers: { 'idempotency-key': randomUUID() },
         }),
       ),
     );

@@ -49,8 +49,9 @@ export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions)
         for (const [index, name] of during.entries()) {
           await sleep(Math.max(0, firstTick + (ticks * tickMs * index) / during.length - Date.now()));
           evidence(`tick ${Math.round((Date.now() - firstTick) / tickMs)}: ${disturbances[name].title}`);
+          const last = [...runs.values()].at(-1)?.identity.split('/')[0];
           await disturbances[name]
-            .act(platform, claim)
+            .act(platform, claim, last)
             .catch((error: Error) => claim(disturbances[name].title, false, error.message));
         }
       })();
