@@ -35,7 +35,10 @@ export async function listOrphans(
 export interface ReclaimOptions {
   readonly host: string;
   readonly restMs: number;
-  /** After which silence a participant is dead: for so long nothing is reclaimed on a server that took over. Default 15 s. */
+  /**
+   * After which silence a participant is dead: for so long nothing is reclaimed on a server that took over. Default 15 s, and
+   * at least what participants of the host have said, so that who asks from outside need not know it.
+   */
   readonly ownerTtlMs?: number;
   /** Refuses a caller whose term is over; `epochKey` holds the highest term known in this Redis. */
   readonly fence?: { readonly epochKey: string; readonly term: number };

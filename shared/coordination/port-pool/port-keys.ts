@@ -2,7 +2,7 @@ import type { Coordination } from '../coordination.ts';
 
 /** The Redis keys of the ports of one host. */
 export interface PortKeys {
-  /** Hash: pool → `from to`. */
+  /** Hash: pool → `from to ttl`, the last for how many ms a participant of the host may be silent and live. */
   readonly pools: string;
   /** Sorted set: participant → until when it counts as alive, in ms of the server's clock. */
   readonly participants: string;

@@ -67,14 +67,14 @@ export const restoreAllocation = defineScript<{
 }>({ name: 'restore-allocation', file: file('restore-allocation'), numberOfKeys: 2 });
 
 export const adoptAllocation = defineScript<{
-  keys: [allocations: string, participants: string, boot: string];
+  keys: [allocations: string, participants: string, boot: string, pools: string];
   args: [id: string, owner: string, participant: string, identity: string, ttlMs: number];
   reply:
     | ['adopted', id: string, token: string, ports: string, owner: string, sticky: string]
     | ['held', ms: number]
     | ['gone']
     | ['absent'];
-}>({ name: 'adopt-allocation', file: file('adopt-allocation'), numberOfKeys: 3 });
+}>({ name: 'adopt-allocation', file: file('adopt-allocation'), numberOfKeys: 4 });
 
 export const findHeld = defineScript<{
   keys: [allocations: string];

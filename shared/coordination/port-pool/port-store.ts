@@ -180,7 +180,7 @@ export function createPortStore(
       const owner = 'owner' in which ? which.owner : '';
       const reply = await adoptAllocation.run(
         redis,
-        [keys.allocations, keys.participants, boot],
+        [keys.allocations, keys.participants, boot, keys.pools],
         [id, owner, participant, identity, ownerTtlMs],
       );
       if (reply[0] === 'gone') return null;

@@ -1,7 +1,7 @@
 -- Takes over an allocation whose participant is dead, with a higher token.
 --
 -- Input:
---   KEYS[1] allocations   KEYS[2] participants   KEYS[3] boot, or KEYS[1] where the guard is 'data'
+--   KEYS[1] allocations   KEYS[2] participants   KEYS[3] boot, or KEYS[1] where the guard is 'data'   KEYS[4] pools
 --   ARGV[1] id, or ''   ARGV[2] owner, looked for where no id is given   ARGV[3] participant   ARGV[4] identity
 --   ARGV[5] ttl of a participant in ms
 -- Output:
@@ -14,6 +14,7 @@
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "../../lease/scripts/recovering.lua"
+--@include "longest-silence.lua"
 local allocations, participants = KEYS[1], KEYS[2]
 local id, owner, participant = ARGV[1], ARGV[2], ARGV[3]
 
@@ -43,7 +44,7 @@ if record.participant ~= participant then
     return { 'held', untilMs - nowMs }
   end
   if KEYS[3] ~= KEYS[1] then
-    local waitMs = recoveringMs(KEYS[3], 'failover', nowMs, tonumber(ARGV[5]))
+    local waitMs = recoveringMs(KEYS[3], 'failover', nowMs, longestSilenceMs(KEYS[4], tonumber(ARGV[5])))
     if waitMs > 0 then
       return { 'held', waitMs }
     end

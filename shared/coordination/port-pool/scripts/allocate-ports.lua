@@ -18,6 +18,7 @@
 --@include "server-time.lua"
 --@include "read-record.lua"
 --@include "../../lease/scripts/recovering.lua"
+--@include "longest-silence.lua"
 local allocations, participants, rest, pools = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local sticky = KEYS[5] ~= KEYS[1] and KEYS[5] or ''
 local id, participant = ARGV[1], ARGV[2]
@@ -36,7 +37,7 @@ if not untilMs or untilMs <= nowMs then
 end
 
 if KEYS[6] ~= KEYS[1] then
-  local waitMs = recoveringMs(KEYS[6], 'failover', nowMs, tonumber(ARGV[6]))
+  local waitMs = recoveringMs(KEYS[6], 'failover', nowMs, longestSilenceMs(pools, tonumber(ARGV[6])))
   if waitMs > 0 then
     return { 'recovering', waitMs }
   end

@@ -13,6 +13,7 @@
 -- Events: none
 --@include "server-time.lua"
 --@include "../../lease/scripts/recovering.lua"
+--@include "longest-silence.lua"
 local pools, participants, rest = KEYS[1], KEYS[2], KEYS[3]
 local host, participant, ttlMs, onlyRepeated = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 
@@ -28,6 +29,8 @@ local mine = tonumber(redis.call('ZSCORE', participants, participant) or '')
 if mine and mine > nowMs then
   othersLive = othersLive - 1
 end
+-- The others who live may be silent for longer.
+local longestMs = othersLive > 0 and longestSilenceMs(pools, ttlMs) or ttlMs
 
 local wanted = {}
 for i = 6, #ARGV, 3 do
@@ -88,7 +91,7 @@ for pool, range in pairs(wanted) do
       end
     end
   end
-  redis.call('HSET', pools, pool, from .. ' ' .. to)
+  redis.call('HSET', pools, pool, from .. ' ' .. to .. ' ' .. longestMs)
 end
 redis.call('SADD', KEYS[4], host)
 redis.call('ZADD', participants, nowMs + ttlMs, participant)

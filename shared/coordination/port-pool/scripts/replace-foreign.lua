@@ -16,6 +16,7 @@
 --@include "read-record.lua"
 --@include "put-back.lua"
 --@include "../../lease/scripts/recovering.lua"
+--@include "longest-silence.lua"
 local allocations, pools, rest, foreign = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local found = redis.call('HGET', allocations, ARGV[1])
 local record = found and readRecord(found)
@@ -23,7 +24,7 @@ if not record or record.token ~= ARGV[2] then
   return { 'lost' }
 end
 if KEYS[5] ~= KEYS[1] then
-  local waitMs = recoveringMs(KEYS[5], 'failover', nowMs, tonumber(ARGV[4]))
+  local waitMs = recoveringMs(KEYS[5], 'failover', nowMs, longestSilenceMs(pools, tonumber(ARGV[4])))
   if waitMs > 0 then
     return { 'recovering', waitMs }
   end

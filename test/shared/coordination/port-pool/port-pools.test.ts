@@ -169,6 +169,25 @@ test('an owner gets its ports again, even while they rest, unless another had th
   assert.notDeepEqual(other.ports, first.ports);
 });
 
+test('an owner whose memory has run out gets what has rested longest, and is remembered for seven days again', async (t) => {
+  const { open, server, base } = await startHost(t);
+  const { pools } = await open();
+  const sticky = { owner: 'emulator-1', sticky: true };
+  await (await pools.allocate({ adb: 1 }, sticky)).release();
+  const redis = server.client();
+  const memory = `${portKeys('drover-services', 'h1').sticky}emulator-1`;
+  const dayMs = 24 * 3_600_000;
+  const leftMs = await redis.pttl(memory);
+  assert.ok(leftMs > 6.9 * dayMs && leftMs <= 7 * dayMs, `${leftMs} ms`);
+  await redis.pexpire(memory, 1);
+  await eventually(async () => (await redis.exists(memory)) === 0);
+  const next = await pools.allocate({ adb: 1 }, sticky);
+  assert.deepEqual(next.ports, { adb: [base + 1] });
+  await next.release();
+  const again = await pools.allocate({ adb: 1 }, sticky);
+  assert.deepEqual(again.ports, next.ports);
+});
+
 test('pools that overlap or differ are refused; growing is allowed, and narrowing when nobody else lives', async (t) => {
   const { open, base } = await startHost(t);
   const { pools } = await open();
@@ -217,6 +236,24 @@ test('a holder whose ports were taken back while it was silent is told so', asyn
     .exec();
   await eventually(() => mine.signal.aborted);
   assert.throws(() => mine.assertHeld(), { code: 'LEASE_LOST' });
+});
+
+test('after another server took over, who asks from outside waits for as long as participants of the host may be silent', async (t) => {
+  const { open, server } = await startHost(t);
+  const { pools, coordination } = await open({ ownerTtlMs: 60_000 });
+  await pools.allocate({ adb: 1 });
+  await pools.close();
+  const redis = server.client();
+  const runId = /run_id:(\w+)/.exec(await redis.info('server'))![1]!;
+  const tookOver = (secondsAgo: number) =>
+    redis.set(portKeys('drover-services', 'h1').boot, `${Date.now() - secondsAgo * 1000} ${runId}`);
+  const [orphan] = (await listOrphans(coordination, 'h1')).orphans;
+  const outside = { ...coordination, redis: coordination.redis, guard: 'failover' as const };
+  const reclaim = () => reclaimOrphan(outside, orphan!, { host: 'h1', restMs: 0 });
+  await tookOver(30);
+  assert.equal(await reclaim(), 'alive');
+  await tookOver(61);
+  assert.equal(await reclaim(), 'reclaimed');
 });
 
 test('ports of a host that is gone for good are taken back by the present leader only', async (t) => {
