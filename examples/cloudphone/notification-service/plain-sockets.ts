@@ -70,6 +70,8 @@ export function mountPlainSockets({ server, delivery, identify, timeoutMs, other
           client.close(serviceRestart, 'service restart');
         }
       }
+      // For the last ones to answer.
+      if (batches > 0) await sleep(overMs / (batches + 1));
     },
     /** Cuts off who is left. */
     close(): void {

@@ -21,6 +21,8 @@ export interface SocketIoOptions {
 
 /** Clients have nothing to say here. */
 const maxPayloadBytes = 16 * 1024;
+/** An instance that is full says so, and the client finds another one. */
+const maxClients = 10_000;
 /** Who has not said in time who he is does not stay. */
 const connectTimeoutMs = 5000;
 
@@ -35,7 +37,10 @@ export async function mountSockets({ server, drover, delivery, identify, timeout
     serveClient: false,
     connectTimeout: connectTimeoutMs,
     maxHttpBufferSize: maxPayloadBytes,
-    allowRequest: (_request, decide) => decide(isDraining ? 'This instance takes no more clients.' : null, !isDraining),
+    allowRequest(_request, decide) {
+      const isFull = isDraining || io.engine.clientsCount >= maxClients;
+      decide(isFull ? 'This instance takes no more clients.' : null, !isFull);
+    },
   });
   // Rooms reach the clients of all instances. What must arrive goes through the delivery, which keeps it.
   const mounted = mountSocketIo(io, drover.coordination);
