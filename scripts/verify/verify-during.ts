@@ -49,7 +49,7 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
         onResult(result);
         if (isOver && results.length >= list.length) break;
       }
-    } while (!isOver);
+    } while (!isOver && list.length > 0);
     await acting;
     const before = traffic.tally.failures.length;
     await traffic.stop(claim).catch((error: Error) => claim('the ledgers can be compared', false, error.message));
