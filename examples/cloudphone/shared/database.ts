@@ -77,14 +77,23 @@ function toExactNumber(text: string): number {
 const tablesLock = 300_050_001;
 
 /**
- * Runs `CREATE … IF NOT EXISTS` statements. Instances that start at the same moment come one after the other: in PostgreSQL
- * the statement fails when another one has made the table since it looked.
+ * Runs those `CREATE TABLE|INDEX IF NOT EXISTS <name>` statements whose name is not there yet. Instances that start at the same
+ * moment come one after the other: in PostgreSQL the statement fails when another one has made the table since it looked. And
+ * it is asked first, since to look for an index this statement waits for all who write to its table, and holds up others.
  */
 export async function createTables(database: SqlDatabase, statements: readonly string[]): Promise<void> {
   await database.transaction(async (tx) => {
     if (tx.dialect === 'postgres') await tx.query('SELECT pg_advisory_xact_lock($1)', [tablesLock]);
-    for (const statement of statements) await tx.query(statement);
+    for (const statement of statements) {
+      if (tx.dialect === 'sqlite' || (await isMissing(tx, statement))) await tx.query(statement);
+    }
   });
+}
+
+async function isMissing(tx: SqlExecutor, statement: string): Promise<boolean> {
+  const [, name] = /IF NOT EXISTS (\w+)/.exec(statement) ?? [];
+  const { rows } = await tx.query('SELECT to_regclass($1) IS NULL AS missing', [name ?? null]);
+  return rows[0]!.missing === true;
 }
 
 /** SQLSTATE of PostgreSQL: no connection, shutting down, too many clients, ended while idle, lock or time was not to be had. */
