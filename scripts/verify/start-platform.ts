@@ -3,10 +3,11 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lastLines } from '../cluster/child.ts';
 import { processesOf } from '../cluster/host-processes.ts';
 import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
-import { waitUntil } from '../cluster/wait-until.ts';
+import { Hopeless, waitUntil } from '../cluster/wait-until.ts';
 import { askOnce } from './ask.ts';
 import { deployedPlatform, type Platform, type ServiceName, seedPorts, serviceNames } from './platform.ts';
 
@@ -96,16 +97,26 @@ async function isUp(cluster: LocalCluster, platform: Platform): Promise<boolean>
   const services = await cluster.client.listServices({});
   for (const { name, deployment, instances } of services) {
     const healthy = instances.filter(({ desired, status }) => desired === 'run' && status.health === 'healthy');
-    if (deployment?.state !== 'succeeded' || healthy.length === 0) {
-      const problems = instances.map(({ slot, status }) => `#${slot} ${status.state} ${status.reason ?? ''}`);
-      throw new Error(`${name} is ${deployment?.state}: ${problems.join(', ')}`);
-    }
+    if (deployment?.state === 'succeeded' && healthy.length > 0) continue;
+    const problems = instances.map(({ slot, status }) => `#${slot} ${status.state} ${status.reason}`).join(', ');
+    const what = `${name} is ${deployment?.state}: ${problems}`;
+    if (deployment?.state !== 'failed') throw new Error(what);
+    throw new Hopeless(`${what}\n${await lastWords(cluster, name)}`);
   }
   for (const service of serviceNames) {
     const { status } = await askOnce(`${platform.url(service)}/health`);
     if (status !== 200) throw new Error(`${service} answers ${status}`);
   }
   return services.length >= serviceNames.length;
+}
+
+/** What the instances of a service have written last, on each host. */
+async function lastWords(cluster: LocalCluster, service: string): Promise<string> {
+  const found: string[] = [];
+  for (const { data } of cluster.agents) {
+    for await (const file of glob(join(data, 'logs', service, '*.log'))) found.push(await lastLines(file, 15));
+  }
+  return found.filter((text) => text !== '').join('\n');
 }
 
 /** What still runs out of the directory of a host that has ended: devices. */
