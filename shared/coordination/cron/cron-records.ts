@@ -6,6 +6,7 @@ import type { DeclaredCron as Declared } from './cron-definition.ts';
 import type { CronOutcome, CronRecord, CronTrigger, CronView } from './cron-job.ts';
 import { cronKeys } from './cron-keys.ts';
 import { pauseJob, requestRun } from './cron-scripts.ts';
+import { liveHosts } from './live-hosts.ts';
 import { parseSchedule } from './schedule.ts';
 
 /** What anyone may see and do about the jobs under a prefix, whether it declares them or not. */
@@ -51,7 +52,7 @@ export function createCronRecords(coordination: Coordination): CronRecords {
 
   async function view(name: string): Promise<CronView | undefined> {
     const keys = cronKeys(prefix, name);
-    const [job, members, asked, [seconds]] = await ask(
+    const [job, members, asked, [seconds, micros]] = await ask(
       Promise.all([
         redis.hgetall(keys.job),
         redis.zrange(keys.hosts, '0', '-1', 'WITHSCORES'),
@@ -60,8 +61,8 @@ export function createCronRecords(coordination: Coordination): CronRecords {
       ]),
     );
     if (job.definition === undefined) return undefined;
-    const nowMs = Number(seconds) * 1000;
-    return { name, ...standing(name, job), asked, hosts: liveHosts(members, nowMs) };
+    const nowMs = Number(seconds) * 1000 + Number(micros) / 1000;
+    return { name, ...standing(name, job), asked, hosts: await liveHosts(coordination, members, nowMs) };
   }
 
   async function setPaused(name: string, paused: '0' | '1'): Promise<void> {
@@ -153,13 +154,6 @@ function runningOf(name: string, job: Record<string, string>): CronView['running
     runId,
     token: Number(job.epoch),
   };
-}
-
-function liveHosts(members: readonly string[], nowMs: number): string[] {
-  return members
-    .filter((_, index) => index % 2 === 0 && Number(members[index + 1]) > nowMs)
-    .map((member) => member.slice(member.indexOf(' ') + 1))
-    .sort();
 }
 
 interface Line {

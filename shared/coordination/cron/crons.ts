@@ -1,5 +1,6 @@
 import { DroverError } from '../../contracts/drover-error.ts';
 import type { Coordination } from '../coordination.ts';
+import { lockKeys } from '../lock/lock-keys.ts';
 import { type CronDefinition, defineCron } from './cron-definition.ts';
 import type { CronHandler, CronJob, CronOptions, CronRun, CronSchedule, TickRun } from './cron-job.ts';
 import { cronKeys } from './cron-keys.ts';
@@ -61,12 +62,12 @@ interface OpenJob {
 
 /** The cron jobs of one participant. They end, without a grace, when the participant leaves. */
 export function createCrons(coordination: Coordination): Crons {
-  const { prefix, clock, wakeUps, signal } = coordination;
+  const { prefix, clock, wakeUps, participantId, signal } = coordination;
   const time = new StoreTime(clock);
   const records = createCronRecords(coordination);
   const open = new Map<string, OpenJob>();
   let isClosed = signal.aborted;
-  let listening: { close(): void } | undefined;
+  let listening: readonly { close(): void }[] = [];
 
   const onLeaving = () => void close({ graceMs: 0 });
   signal.addEventListener('abort', onLeaving, { once: true });
@@ -81,6 +82,12 @@ export function createCrons(coordination: Coordination): Crons {
     if (found === undefined) return;
     if (what === 'replaced') for (const run of found.declared.runs) run.check();
     else found.loop.wake(what !== 'freed');
+  }
+
+  /** Nothing is said on the own channel: that it is listened to says that this participant lives. */
+  function listen(): readonly { close(): void }[] {
+    const own = wakeUps.listen(lockKeys(prefix).wake(participantId), () => {});
+    return [wakeUps.listen(cronKeys(prefix, '').wakeChannel, onWake), own];
   }
 
   function declare(
@@ -98,8 +105,8 @@ export function createCrons(coordination: Coordination): Crons {
       const message = `The cron job ${name} is declared in this process already. Close that one first, or choose another name.`;
       throw new DroverError('CRON_CONFLICT', message, { details: { name } });
     }
-    listening ??= wakeUps.listen(cronKeys(prefix, '').wakeChannel, onWake);
-    const declared = new DeclaredCron(coordination, time, definition, handler);
+    if (listening.length === 0) listening = listen();
+    const declared = new DeclaredCron(coordination, time, definition, handler, { listens: true });
     const loop = runCronLoop({ coordination, time, declared, handler, isTimedByCaller: timer === 'caller' });
     let closed: Promise<void> | undefined;
 
@@ -136,8 +143,7 @@ export function createCrons(coordination: Coordination): Crons {
   async function close(options: { readonly graceMs?: number } = {}): Promise<void> {
     isClosed = true;
     await Promise.all([...open.values()].map(({ job }) => job.close(options)));
-    listening?.close();
-    listening = undefined;
+    for (const each of listening) each.close();
     signal.removeEventListener('abort', onLeaving);
   }
 

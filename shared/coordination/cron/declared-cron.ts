@@ -16,6 +16,7 @@ import type { CronDefinition } from './cron-definition.ts';
 import type { CronHandler } from './cron-job.ts';
 import { type CronKeys, cronKeys } from './cron-keys.ts';
 import { claimRequest, declareJob, passTicks } from './cron-scripts.ts';
+import { hostMember, hostTtlMs } from './live-hosts.ts';
 import { type RunEnd, type RunInProgress, runClaimed } from './run-claimed.ts';
 import type { StoreTime } from './store-time.ts';
 
@@ -28,8 +29,6 @@ export interface CronState {
   readonly isAsked: boolean;
 }
 
-/** An instance whose word is older is not shown as a host of the job any more. Three refreshes fit into it. */
-const hostTtlMs = 60_000;
 /** Half of the longest that a run asked for by hand is worth waiting for. */
 const maxRequestWaitMs = 600_000;
 
@@ -42,20 +41,30 @@ export class DeclaredCron {
   state: CronState | undefined;
   readonly #coordination: Coordination;
   readonly #handler: CronHandler;
+  /** As it is noted among the hosts of the job. */
+  readonly #member: string;
   #declaredAt = '';
   #requestToken: string | undefined;
 
-  constructor(coordination: Coordination, time: StoreTime, definition: CronDefinition, handler: CronHandler) {
+  /** `listens`: the caller keeps a connection on the channel of its participant. */
+  constructor(
+    coordination: Coordination,
+    time: StoreTime,
+    definition: CronDefinition,
+    handler: CronHandler,
+    { listens = false } = {},
+  ) {
     this.#coordination = coordination;
     this.time = time;
     this.#handler = handler;
     this.definition = definition;
     this.keys = cronKeys(coordination.prefix, definition.name);
+    this.#member = hostMember(coordination.participantId, coordination.identity, listens);
   }
 
   /** Declares the job, or says again that it is declared here. @throws when Redis does not answer */
   async declare(): Promise<CronState> {
-    const { redis, clock, participantId, identity, guard } = this.#coordination;
+    const { redis, clock, guard } = this.#coordination;
     const { job, jobs, hosts, requests, wakeChannel } = this.keys;
     const { name, text } = this.definition;
     const sentAtMs = clock.monotonicMs();
@@ -63,7 +72,7 @@ export class DeclaredCron {
       redis,
       [job, jobs, hosts, requests],
       [
-        ...([name, `${participantId} ${identity}`, hostTtlMs, text] as const),
+        ...([name, this.#member, hostTtlMs, text] as const),
         ...([this.#declaredAt, wakeChannel, guard === 'failover' ? '1' : '0'] as const),
       ],
     );
@@ -86,9 +95,9 @@ export class DeclaredCron {
 
   /** Takes back the declaration; the job and its history stay. Never throws. */
   async withdraw(): Promise<void> {
-    const { redis, participantId, identity, clock } = this.#coordination;
+    const { redis, clock } = this.#coordination;
     try {
-      await answerWithin(redis.zrem(this.keys.hosts, `${participantId} ${identity}`), answerTimeoutMs, clock);
+      await answerWithin(redis.zrem(this.keys.hosts, this.#member), answerTimeoutMs, clock);
     } catch {
       // The word runs out by itself.
     }

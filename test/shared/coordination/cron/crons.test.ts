@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
 import type { CronRun } from '../../../../shared/coordination/cron/cron-job.ts';
+import { cronKeys } from '../../../../shared/coordination/cron/cron-keys.ts';
 import { createCrons } from '../../../../shared/coordination/cron/crons.ts';
 import { type OpenCoordinationOptions, openCoordination } from '../../../../shared/coordination/open-coordination.ts';
 import { systemClock } from '../../../../shared/runtime/clock.ts';
+import { startClient } from '../../../faults/lib/client-process.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { startRedis, type TestRedis } from '../../../support/redis.ts';
+import { tempDirectory } from '../../../support/temp-directory.ts';
 
 interface Host {
   readonly crons: ReturnType<typeof createCrons>;
@@ -255,6 +259,35 @@ test('the list shows how each job stands', async (t) => {
   assert.deepEqual((await a.crons.list())[0]!.hosts, []);
   await a.crons.remove('nightly');
   assert.deepEqual(await a.crons.list(), []);
+});
+
+test('a host that was killed is not shown any more within seconds, and one that lives is shown while it says nothing', async (t) => {
+  const { server, host } = await startCluster(t);
+  const a = await host('a');
+  const file = join(tempDirectory(t), 'ticks');
+  const settings = {
+    url: server.url,
+    identity: 'b',
+    everyMs: 60_000,
+    skewMs: 0,
+    ttlMs: 1000,
+    runMs: 0,
+    guard: 'claim',
+    file,
+  };
+  const program = new URL('../../../faults/cron/cron-host.ts', import.meta.url);
+  const b = startClient(program, 'b', settings);
+  t.after(() => b.kill());
+  await a.crons.cron('campaign', { everyMs: 60_000 }, () => {}).ready;
+  await eventually(() => b.lines.includes('ready'), { timeoutMs: 15_000 });
+  const hosts = async () => (await a.crons.list())[0]!.hosts;
+  assert.deepEqual(await hosts(), ['a', 'b']);
+  await b.kill();
+  // `a` has said its last word before `b`, so this is told by its connection.
+  await eventually(async () => (await hosts()).join() === 'a', { timeoutMs: 15_000 });
+  // Behind REST there is a word and no connection.
+  await a.coordination.redis.zadd(cronKeys('drover-services', 'campaign').hosts, Date.now() + 30_000, 'remote-c c');
+  assert.deepEqual(await hosts(), ['a', 'c']);
 });
 
 test('close gives a run its grace, then aborts it, and nothing is claimed afterwards', async (t) => {
