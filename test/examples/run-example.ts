@@ -69,7 +69,7 @@ export async function runExample(
         throw new Error(`${file} does not answer: ${(error as Error).message}\n${output}`);
       }
     },
-    { timeoutMs: 15_000 },
+    { timeoutMs: 60_000 },
   );
   return {
     child,
