@@ -41,7 +41,7 @@ const shows = {
 };
 
 /** Of what several may hold: its faults and its waits are the same, and more of them say nothing more. */
-const sharedOperations = 250;
+const sharedOperations = 200;
 
 export function mutualExclusion(kind: keyof typeof shows): Scenario {
   const operationsPerHistory = kind === 'rw' || kind === 'semaphore' ? sharedOperations : 1000;
