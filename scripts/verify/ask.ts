@@ -24,9 +24,13 @@ export interface AskTally {
 
 export type Ask = (url: string, question?: Question) => Promise<Answer>;
 
-const answerTimeoutMs = 30_000;
-/** A host that is killed is out of the routes after a second or two, its work elsewhere soon after. */
-const patienceMs = 30_000;
+/** Above the half minute for which services wait for others. */
+const answerTimeoutMs = 45_000;
+/**
+ * A host that is killed is out of the routes after a second or two, and its work is elsewhere soon after. But a device that was
+ * being made there waits for the host.
+ */
+const patienceMs = 120_000;
 const pauseMs = 200;
 
 /**

@@ -176,7 +176,8 @@ async function owner(platform: Platform, ask: Ask): Promise<Visitor> {
       for (let after = ''; ; ) {
         const { body } = await ask(`${devices}?limit=500${after}`);
         const { devices: page, next } = body as unknown as { devices: Device[]; next: string | null };
-        all.push(...page.filter(({ state }) => state === 'running' || state === 'creating'));
+        // One that is being made has no ports yet.
+        all.push(...page.filter(({ state, ports }) => state === 'running' || (state === 'creating' && ports !== null)));
         if (next === null) break;
         after = `&after=${next}`;
       }
