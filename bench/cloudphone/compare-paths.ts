@@ -7,6 +7,8 @@ export interface ComparedPath {
   readonly p50Ms: Readonly<Record<string, number>>;
   /** How much longer than that of another variant a request takes that is sent right beside it: the median of the differences. */
   extraMs(variant: string, other: string): number;
+  /** The same for each pair of neighbours, as a share of the time of the first, in percent. */
+  sharesPercent(variant: string, other: string): number[];
 }
 
 type Path = Pick<Kind, 'send' | 'prepare'>;
@@ -34,8 +36,11 @@ export async function comparePath(
       if (round >= 0) tookMs.get(name)!.push(ms);
     }
   }
+  const pairs = (variant: string, other: string) =>
+    tookMs.get(variant)!.map((ms, at) => ({ ms, extraMs: ms - tookMs.get(other)![at]! }));
   return {
     p50Ms: Object.fromEntries(names.map((name) => [name, percentile(tookMs.get(name)!, 0.5)])),
-    extraMs: (variant, other) => median(tookMs.get(variant)!.map((ms, at) => ms - tookMs.get(other)![at]!)),
+    extraMs: (variant, other) => median(pairs(variant, other).map(({ extraMs }) => extraMs)),
+    sharesPercent: (variant, other) => pairs(variant, other).map(({ ms, extraMs }) => (100 * extraMs) / ms),
   };
 }

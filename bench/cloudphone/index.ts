@@ -41,7 +41,7 @@ function throughputFigures({ one, several, instances }: Throughput): Record<stri
   };
 }
 
-function costFigures({ mixed, mixedSharePercent, paths }: Cost): Record<string, number> {
+function costFigures({ mixed, mixedShareP50Percent, mixedShareOfAllPercent, paths }: Cost): Record<string, number> {
   const extra = (name: string, path: ComparedPath) => ({
     [`${name}P50Ms`]: path.p50Ms.sdk!,
     [`${name}AloneP50Ms`]: path.p50Ms.alone!,
@@ -53,10 +53,13 @@ function costFigures({ mixed, mixedSharePercent, paths }: Cost): Record<string, 
     [`${name}BeforeP50Ms`]: path.p50Ms.before!,
     [`${name}ToBeforeRatio`]: path.p50Ms.sdk! / path.p50Ms.before!,
   }));
-  return { mixedSharePercent, ...Object.assign({}, ...ofMixed, ...ofPaths) };
+  return { mixedShareP50Percent, mixedShareOfAllPercent, ...Object.assign({}, ...ofMixed, ...ofPaths) };
 }
 
-function renderTables({ mixed, mixedSharePercent, paths }: Cost, { one, several, instances }: Throughput): string {
+function renderTables(
+  { mixed, mixedShareP50Percent, mixedShareOfAllPercent, paths }: Cost,
+  { one, several, instances }: Throughput,
+): string {
   const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
   const row = (cells: readonly string[]) =>
     cells.map((cell, at) => (at === 0 ? cell.padEnd(24) : cell.padStart(12))).join('');
@@ -77,8 +80,9 @@ function renderTables({ mixed, mixedSharePercent, paths }: Cost, { one, several,
   const problems = [one, several].flatMap(({ firstError }) => firstError ?? []);
   return `${[
     row(['one request at a time', 'sdk ms', 'alone ms', 'before ms', 'extra ms', 'share']),
-    ...Object.entries(mixed).map(([name, path]) => cost(`gateway: ${name}`, path)),
-    row(['mixed load', '', '', '', '', `${mixedSharePercent.toFixed(1)} %`]),
+    ...Object.entries(mixed).map(([name, path]) => cost(`mixed: ${name}`, path)),
+    row(['mixed load: median', '', '', '', '', `${mixedShareP50Percent.toFixed(1)} %`]),
+    row(['mixed load: of all time', '', '', '', '', `${mixedShareOfAllPercent.toFixed(1)} %`]),
     ...Object.entries(paths).map(([name, path]) => cost(name, path)),
     '',
     row(['32 at a time', 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),

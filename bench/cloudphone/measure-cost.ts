@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startTestRedis } from '../../sdk/testing/test-redis.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
+import { type Weighted, weightedMedian } from '../lib/weighted-median.ts';
 import { type ComparedPath, comparePath } from './compare-paths.ts';
 import type { Databases } from './open-databases.ts';
 import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend, type User } from './requests.ts';
@@ -16,10 +17,12 @@ export interface CostOptions {
 }
 
 export interface Cost {
-  /** Through the gateway, `sdk` beside `alone`: one for each kind of the mixed load. */
+  /** Through router and gateway, `sdk` beside `alone`: one for each kind of the mixed load. */
   readonly mixed: Readonly<Record<string, ComparedPath>>;
-  /** Extra time of all kinds, by how often each is sent, as a share of their time, in percent. */
-  readonly mixedSharePercent: number;
+  /** The share of coordination in the time of a request of the mixed load: half of the requests have less. In percent. */
+  readonly mixedShareP50Percent: number;
+  /** Its share in the time of all requests together, which is made by the few that write. In percent. */
+  readonly mixedShareOfAllPercent: number;
   /** Straight to the service, `sdk` beside `alone` and `before`. */
   readonly paths: Readonly<Record<string, ComparedPath>>;
 }
@@ -37,8 +40,8 @@ export async function measureCost({ directory, databases, quick }: CostOptions):
     const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
     closers.push(user.client.close, other.client.close);
     const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
-    const paths = await comparePaths({ sdk, alone, before: unsafe }, quick);
-    return { mixed: mixed.kinds, mixedSharePercent: mixed.sharePercent, paths };
+    const paths = await comparePaths({ sdk: sdk.direct, alone: alone.direct, before: unsafe }, quick);
+    return { ...mixed, paths };
   } finally {
     for (const close of closers.reverse()) await close();
   }
@@ -51,25 +54,27 @@ async function compareMixed(
 ) {
   const ofSdk = mixedKinds(stacks.sdk, users.sdk);
   const ofAlone = new Map(mixedKinds(stacks.alone, users.alone).map((kind) => [kind.name, kind]));
-  const kinds: Record<string, ComparedPath> = {};
+  const mixed: Record<string, ComparedPath> = {};
+  const shares: Weighted[] = [];
   let [extra, all] = [0, 0];
   for (const kind of ofSdk) {
     const variants = { sdk: kind, alone: ofAlone.get(kind.name)! };
-    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 200, measured: 600 });
-    kinds[kind.name] = compared;
+    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 200 });
+    mixed[kind.name] = compared;
+    shares.push(...compared.sharesPercent('sdk', 'alone').map((value) => ({ value, weight: kind.percent })));
     extra += kind.percent * compared.extraMs('sdk', 'alone');
     all += kind.percent * compared.p50Ms.sdk!;
   }
-  return { kinds, sharePercent: (100 * extra) / all };
+  return { mixed, mixedShareP50Percent: weightedMedian(shares), mixedShareOfAllPercent: (100 * extra) / all };
 }
 
-type Targets = Readonly<Record<string, Pick<Stack, 'billing' | 'notifications' | 'devices'>>>;
+type Targets = Readonly<Record<string, Stack['direct']>>;
 
 async function comparePaths(targets: Targets, quick: boolean): Promise<Record<string, ComparedPath>> {
   const client = createClient();
   const each = (toPath: (target: Targets[string]) => Pick<Kind, 'send' | 'prepare'>) =>
     Object.fromEntries(Object.entries(targets).map(([name, target]) => [name, toPath(target)]));
-  const rounds = quick ? { warmUp: 20, measured: 40 } : { warmUp: 200, measured: 600 };
+  const rounds = quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 200 };
   try {
     const payCallback = await comparePath(
       each(({ billing }) => payment(client, billing)),

@@ -44,6 +44,7 @@ test('what is prepared is not measured, and neither is what comes before the rou
   const compared = await comparePath({ slow, quick }, { ...rounds, nowMs: () => nowMs });
   assert.deepEqual(compared.p50Ms, { slow: 4, quick: 1 });
   assert.equal(compared.extraMs('slow', 'quick'), 3.5);
+  assert.deepEqual(compared.sharesPercent('slow', 'quick').slice(0, 1), [75]);
 });
 
 test('an answer that is no success ends the comparison', async () => {
