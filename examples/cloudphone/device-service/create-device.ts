@@ -87,8 +87,10 @@ async function bringUp({ drover, ports, table, host }: CreateDeps, id: string): 
     } catch (error) {
       await host.end(id);
       await allocation.release();
-      if (start >= maxStarts || isDroverError(error)) throw error;
-      console.log(`Device ${id} takes other ports: ${(error as Error).message}`);
+      // A process that was paused for long is not sure of its ports: it asks anew.
+      const isPassing = !isDroverError(error) || error.code === 'LEASE_LOST';
+      if (start >= maxStarts || !isPassing) throw error;
+      console.log(`Device ${id} is tried again: ${(error as Error).message}`);
     }
   }
 }

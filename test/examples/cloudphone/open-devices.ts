@@ -102,7 +102,7 @@ export async function openDevices(
         DEVICE_LOOK_MS: '200',
         DEVICE_CREATING_MS: '15000',
         DEVICE_RESTART_MS: '100',
-        PORT_OWNER_MS: '1500',
+        PORT_OWNER_MS: '4000',
         PORT_REST_MS: '1000',
         ...ranges(from, size),
         ...environment,
@@ -164,7 +164,8 @@ export async function create(
   headers: Record<string, string> = {},
 ): Promise<DeviceView> {
   const answer = await send('POST', `${at.url}/devices`, { userId: 'ann', name }, headers);
-  if (answer.status !== 201) throw new Error(`no device: ${answer.status} ${JSON.stringify(answer.body)}`);
+  if (answer.status !== 201)
+    throw new Error(`no device: ${answer.status} ${JSON.stringify(answer.body)}\n${at.output().slice(-2000)}`);
   return answer.body as unknown as DeviceView;
 }
 
