@@ -103,6 +103,7 @@ export function createPortReaper(options: PortReaperOptions): { close(): Promise
       const outcome = await answered(reclaimOrphan(coordination, orphan, { host, restMs, fence }), signal);
       if (outcome !== 'reclaimed') continue;
       const { id, owner, ports } = orphan;
+      // No event: services take ports back as well, and cannot write to the controllers' log, so half of it would be missing.
       logger.info('Took orphaned ports back', { host, id, owner, ports, why, term });
     }
   }
