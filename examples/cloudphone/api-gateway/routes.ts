@@ -75,10 +75,6 @@ const pageHeaders = {
 export function buildGateway(deps: GatewayDeps): FastifyInstance {
   const app = fastify({ trustProxy: deps.trustProxy, return503OnClosing: false });
   answerErrors(app);
-  app.addHook('preClose', async () => {
-    // A connection that finishes its request from here on is not kept for another one.
-    app.server.keepAliveTimeout = 1;
-  });
   app.get('/health', () => describeInstance('api-gateway'));
   app.register(staticFiles, {
     root: join(import.meta.dirname, 'page'),
