@@ -106,11 +106,12 @@ for (const kind of kinds) {
     assert.deepEqual(ground.stored(id), ['content']);
   });
 
-  test(`${kind}: 200 MB in one part go through without being in memory`, async (t) => {
+  test(`${kind}: a part that is larger than the memory it may take goes through`, async (t) => {
     const ground = await openAppGround(t, kind);
     const [a] = await ground.start(1, { MAX_PART_BYTES: String(256 * 2 ** 20) });
     const block = makeContent(1, 1_500_000).bytes;
-    const blocks = 200;
+    // 200 MB; the S3 of the test takes its time.
+    const blocks = kind === 'dir' ? 200 : 100;
     const hash = createHash('sha256');
     for (let at = 0; at < blocks; at += 1) hash.update(block);
     const sizeBytes = block.length * blocks;
@@ -131,7 +132,7 @@ for (const kind of kinds) {
     const response = await fetch(`${a!.url}/apps/${id}/content`);
     for await (const chunk of response.body!) received.update(chunk);
     assert.equal(received.digest('hex'), announcement.sha256);
-    assert.ok(peak() - before < 120, `${peak() - before} MiB more than before, for ${sizeBytes / 2 ** 20} MiB`);
+    assert.ok(peak() - before < 80, `${peak() - before} MiB more than before, for ${sizeBytes / 2 ** 20} MiB`);
   });
 
   test(`${kind}: an upload that nobody goes on with is removed, with its parts`, async (t) => {
