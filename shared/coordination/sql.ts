@@ -132,8 +132,15 @@ export function checkTableName(name: string): string {
 /** SQLSTATE of what PostgreSQL says when two create one thing at the same moment: key, relation or type is there already. */
 const createdMeanwhile = new Set(['23505', '42P07', '42710']);
 
-/** Runs a `CREATE … IF NOT EXISTS`, which on PostgreSQL fails where another has created it since it looked. Not in a transaction. */
-export async function createIfMissing(sql: SqlExecutor, statement: string): Promise<void> {
+/**
+ * Runs a `CREATE … IF NOT EXISTS` of the table or index `name`. On PostgreSQL that fails where another has created it since it
+ * looked, and waits for all writers of the table, also where there is nothing to create. Not in a transaction.
+ */
+export async function createIfMissing(sql: SqlExecutor, name: string, statement: string): Promise<void> {
+  if (sql.dialect === 'postgres') {
+    const { rows } = await sql.query('SELECT to_regclass($1) IS NOT NULL AS present', [name]);
+    if (rows[0]?.present === true) return;
+  }
   try {
     await sql.query(statement);
   } catch (error) {

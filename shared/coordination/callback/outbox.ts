@@ -72,6 +72,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     async create() {
       await createIfMissing(
         database,
+        table,
         `CREATE TABLE IF NOT EXISTS ${table} (
         id ${idColumn[database.dialect]}, topic TEXT NOT NULL, message_key TEXT NOT NULL, payload TEXT NOT NULL,
         idempotency_key TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, due_at BIGINT NOT NULL, last_error TEXT)`,
@@ -79,6 +80,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const index = `${table.slice(table.indexOf('.') + 1)}_order`;
       await createIfMissing(
         database,
+        `${table}_order`,
         `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (state, topic, message_key, id)`,
       );
     },

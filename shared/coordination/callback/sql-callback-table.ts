@@ -80,12 +80,17 @@ export function createSqlCallbackTable(options: SqlCallbackTableOptions): Callba
     async create() {
       await createIfMissing(
         database,
+        table,
         `CREATE TABLE IF NOT EXISTS ${table} (
         scope TEXT NOT NULL, callback_key TEXT NOT NULL, body_hash TEXT NOT NULL, answer TEXT,
         created_at BIGINT NOT NULL, PRIMARY KEY (scope, callback_key))`,
       );
       const index = `${table.slice(table.indexOf('.') + 1)}_created_at`;
-      await createIfMissing(database, `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (created_at)`);
+      await createIfMissing(
+        database,
+        `${table}_created_at`,
+        `CREATE INDEX IF NOT EXISTS ${index} ON ${table} (created_at)`,
+      );
     },
     async prune(recordedBefore, limit = defaultPruneLimit) {
       return (await database.query(prune, [recordedBefore, limit])).rowCount;

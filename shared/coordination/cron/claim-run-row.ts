@@ -23,7 +23,7 @@ export async function claimRunRow(tx: SqlExecutor, runId: string, table = cronRu
 
 /** Makes the table of `claimRunRow` if there is none; the same statement in both dialects. */
 export async function createRunTable(sql: SqlExecutor, table = cronRunTable): Promise<void> {
-  await createIfMissing(sql, `CREATE TABLE IF NOT EXISTS ${checkTableName(table)} (run_id TEXT PRIMARY KEY)`);
+  await createIfMissing(sql, table, `CREATE TABLE IF NOT EXISTS ${checkTableName(table)} (run_id TEXT PRIMARY KEY)`);
 }
 
 export const cronRunTable = 'drover_cron_run';

@@ -72,7 +72,7 @@ export function createSqlFence(options: SqlFenceOptions): SqlFence {
 
   return {
     statements,
-    createTable: (sql) => createIfMissing(sql, statements.createTable),
+    createTable: (sql) => createIfMissing(sql, table, statements.createTable),
     async raise(sql, fence) {
       if (!(await raise(sql, fence))) await refuse(sql, fence);
     },

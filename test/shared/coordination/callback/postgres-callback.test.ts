@@ -120,3 +120,30 @@ test('PostgreSQL: records are pruned, and the outbox keeps the order of its keys
   );
   assert.equal(await outbox.revive(first!.id), true);
 });
+
+test('PostgreSQL: tables that are there are made again without a wait for who writes in them', { skip }, async (t) => {
+  const { database, postgres, table } = await open(t);
+  const outbox = createOutbox({ database });
+  await outbox.create();
+  const written = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  const writing = database.transaction(async (tx) => {
+    await outbox.enqueue(tx, { topic: 'paid', key: 'o-1', payload: '{}' });
+    await tx.query("INSERT INTO drover_callbacks VALUES ('s', 'k', 'h', NULL, 0)");
+    written.resolve();
+    await end.promise;
+  });
+  await written.promise;
+  const impatient = new pg.Pool({ ...postgres.config, max: 1, options: '-c lock_timeout=200ms' });
+  impatient.on('error', () => {});
+  try {
+    const another = fromPgPool(impatient);
+    await createSqlCallbackTable({ database: another }).create();
+    await createOutbox({ database: another }).create();
+  } finally {
+    end.resolve();
+    await writing;
+    await impatient.end();
+  }
+  await table.create();
+});
