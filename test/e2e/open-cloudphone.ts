@@ -6,18 +6,25 @@ import type { TestContext } from 'node:test';
 import { startLocalCluster } from '../../scripts/cluster/local-cluster.ts';
 import { type LocalPlatform, startPlatform } from '../../scripts/verify/start-platform.ts';
 import type { VerificationResult } from '../../scripts/verify/verification.ts';
+import type { Lifetime } from '../support/lifetime.ts';
 
-/** The platform on two controllers and three hosts, for one test; no device outlives it. */
+/**
+ * The platform on two controllers and three hosts, for one test; no device outlives it. `prepare` starts what it stands on,
+ * which ends after it, and answers with what the services are to have in their environment.
+ */
 export async function openCloudphone(
   t: TestContext,
-  env: Readonly<Record<string, string>> = {},
+  prepare: (lifetime: Lifetime) => Promise<Record<string, string>> = async () => ({}),
 ): Promise<LocalPlatform> {
   const directory = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
+  const later: (() => void | Promise<void>)[] = [];
   let close = async () => {};
   t.after(async () => {
     await close();
+    for (const cleanUp of later) await cleanUp();
     await rm(directory, { recursive: true, force: true });
   });
+  const env = await prepare({ after: (cleanUp) => later.push(cleanUp) });
   const cluster = await startLocalCluster({ directory, controllers: 2, agents: 3 });
   close = cluster.close;
   const platform = await startPlatform({ cluster, env });
