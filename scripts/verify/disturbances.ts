@@ -3,8 +3,7 @@ import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
 import { serviceNames } from './platform.ts';
 import type { LocalPlatform } from './start-platform.ts';
-
-type Claim = (promise: string, kept: boolean, measured: string) => void;
+import type { MakeClaim } from './verification.ts';
 
 /** Something that is done to the platform while it is at work. */
 export interface Disturbance {
@@ -12,7 +11,7 @@ export interface Disturbance {
   /** Whether clients may notice: the death of a host breaks off what was under way on it. */
   readonly mayFail: boolean;
   /** `host` is where it hurts most; one that has the router is spared. */
-  act(platform: LocalPlatform, claim: Claim, host?: string): Promise<void>;
+  act(platform: LocalPlatform, claim: MakeClaim, host?: string): Promise<void>;
 }
 
 /** Reloads every service: one after the other as people do, or all at once, which is over sooner and harder to bear. */
@@ -49,7 +48,7 @@ export const disturbances = {
 export type DisturbanceName = keyof typeof disturbances;
 
 /** kill -9 of all that runs on a host, by default the last one; then it comes back. */
-async function killHost({ cluster }: LocalPlatform, claim: Claim, host?: string): Promise<void> {
+async function killHost({ cluster }: LocalPlatform, claim: MakeClaim, host?: string): Promise<void> {
   // The first one has the router.
   const [, ...others] = cluster.agents;
   const agent = others.find(({ name }) => name === host) ?? others.at(-1)!;
@@ -96,7 +95,7 @@ async function killHost({ cluster }: LocalPlatform, claim: Claim, host?: string)
   );
 }
 
-async function killLeader({ cluster }: LocalPlatform, claim: Claim): Promise<void> {
+async function killLeader({ cluster }: LocalPlatform, claim: MakeClaim): Promise<void> {
   const { leader } = await cluster.client.getCluster({});
   const controller = cluster.controllers.find(({ url }) => url === leader?.url);
   if (leader === null || controller === undefined) throw new Error('no controller leads');

@@ -6,8 +6,7 @@ import { type Device, sharedPorts, untilAnswered } from './checks/device-ports.t
 import { balanceOf } from './checks/payment.ts';
 import { type Follower, followBySocketIo, followByWebSocket } from './follow-notifications.ts';
 import type { Platform } from './platform.ts';
-
-type Claim = (promise: string, kept: boolean, measured: string) => void;
+import type { MakeClaim } from './verification.ts';
 
 /**
  * Clients of the platform, at work while something is done to it: they order and pay, are notified, make and delete devices,
@@ -16,7 +15,7 @@ type Claim = (promise: string, kept: boolean, measured: string) => void;
 export interface Traffic {
   readonly tally: AskTally;
   /** Lets what is under way end, then compares the ledgers with what the platform says. */
-  stop(claim: Claim): Promise<void>;
+  stop(claim: MakeClaim): Promise<void>;
 }
 
 const deliveriesAtOnce = 3;
@@ -28,7 +27,7 @@ interface Visitor {
   /** One round of its work. */
   act(): Promise<void>;
   pauseMs: number;
-  audit(claim: Claim): Promise<void>;
+  audit(claim: MakeClaim): Promise<void>;
   close?(): void;
 }
 

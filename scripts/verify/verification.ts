@@ -13,6 +13,9 @@ export interface Scale {
 
 export const fullScale: Scale = { devices: 200, callbacks: 100 };
 
+/** Says whether a promise was kept, and what was measured of it. */
+export type MakeClaim = (promise: string, kept: boolean, measured: string) => void;
+
 /** What a check has to do its work, and to say what it saw. */
 export interface VerificationContext {
   readonly platform: Platform;
@@ -22,7 +25,7 @@ export interface VerificationContext {
   shell(commands: string): Promise<string>;
   /** Command lines as they are here, for what is not run to its end. Noted as commands of the check. */
   adapt(commands: string): string;
-  claim(promise: string, kept: boolean, measured: string): void;
+  readonly claim: MakeClaim;
   /** Something that was seen: instances, hosts, ports, log lines. */
   evidence(line: string): void;
 }

@@ -6,7 +6,7 @@ import type { Disturbance } from './disturbances.ts';
 import { disturbedPlatform } from './platform.ts';
 import type { LocalPlatform } from './start-platform.ts';
 import { startTraffic } from './traffic.ts';
-import { type Scale, type Verification, type VerificationResult, verify } from './verification.ts';
+import { type MakeClaim, type Scale, type Verification, type VerificationResult, verify } from './verification.ts';
 
 export interface DuringOptions {
   readonly platform: LocalPlatform;
@@ -31,7 +31,7 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
   const startedMs = performance.now();
   const results: VerificationResult[] = [];
   const claims: Claim[] = [];
-  const claim = (promise: string, kept: boolean, measured: string) => claims.push({ promise, kept, measured });
+  const claim: MakeClaim = (promise, kept, measured) => claims.push({ promise, kept, measured });
   let isOver = false;
   try {
     const traffic = await startTraffic(disturbed);

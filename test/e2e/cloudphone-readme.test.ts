@@ -11,7 +11,9 @@ const explained = /^(PORT|HOST|DROVER_.*|PATH|AWS_.*)$/;
 /** Names that a source takes from its environment: `process.env.NAME`, and `const { NAME = … } = process.env`. */
 function namesIn(source: string): string[] {
   const destructured = [...source.matchAll(/const \{([^}]*)\} = process\.env;/g)].flatMap(([, inside]) =>
-    [...inside!.replace(/\/\*[\s\S]*?\*\/|'[^']*'/g, '').matchAll(/(?:^|,)\s*([A-Z][A-Z_0-9]+)/g)].map(([, name]) => name!),
+    [...inside!.replace(/\/\*[\s\S]*?\*\/|'[^']*'/g, '').matchAll(/(?:^|,)\s*([A-Z][A-Z_0-9]+)/g)].map(
+      ([, name]) => name!,
+    ),
   );
   return [...destructured, ...[...source.matchAll(/process\.env\.([A-Z][A-Z_0-9]+)/g)].map(([, name]) => name!)];
 }
