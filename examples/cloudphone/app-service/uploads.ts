@@ -135,18 +135,22 @@ export function createUploads({ catalogue, store, drover, limits }: Deps) {
       // A name that nobody else has: two that send the same part at once do not write the same file.
       const key = `${app.id}/part-${number}-${randomUUID()}`;
       const content = readPartContent(body, { sizeBytes, sha256 });
-      let isKept = false;
+      let isNamed = false;
       try {
         await store.write(key, content.stream, sizeBytes);
         const part = { number, key, sizeBytes, sha256: content.sha256() };
+        // From here on a row may name it, also when the database goes away before it has said so. Without one it goes with the
+        // rest of the upload.
+        isNamed = true;
         const earlier = await catalogue.putPart(app.id, part, Date.now() + limits.lifetimeMs);
-        if (earlier === false)
+        if (earlier === false) {
+          isNamed = false;
           throw (await catalogue.find(app.id))?.state === 'ready' ? alreadyComplete(app.id) : noUpload(app.id);
-        isKept = true;
+        }
         if (earlier !== null) await store.remove(earlier).catch(() => undefined);
         return part;
       } finally {
-        if (!isKept) await store.remove(key).catch(() => undefined);
+        if (!isNamed) await store.remove(key).catch(() => undefined);
       }
     },
 

@@ -5,10 +5,15 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
+import type { createCatalogue } from '../../../examples/cloudphone/app-service/catalogue.ts';
+import type { createDirectoryStore } from '../../../examples/cloudphone/app-service/store/directory-store.ts';
+import type { createUploads } from '../../../examples/cloudphone/app-service/uploads.ts';
+import type { openDatabase } from '../../../examples/cloudphone/shared/database.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
-import type { RunningExample } from '../run-example.ts';
+import { layOutExample, type RunningExample } from '../run-example.ts';
 import {
   type AppGround,
   announce,
@@ -203,4 +208,40 @@ test('parts are taken while Redis is away; what needs it says so, and works agai
   ground.redis.resume();
   await eventually(async () => assert.equal((await ask(`${a!.url}/uploads/${id}/complete`, 'POST')).status, 200));
   assert.ok(content.bytes.equals(await download(a!.url, id)));
+});
+
+test('a part whose row was kept stays in the store, also when the database went away before it said so', async (t) => {
+  const directory = layOutExample(t, 'cloudphone');
+  const load = async (path: string) => await import(join(directory, path));
+  const { openDatabase: open }: { openDatabase: typeof openDatabase } = await load('shared/database.ts');
+  const modules = {
+    ...((await load('app-service/catalogue.ts')) as { createCatalogue: typeof createCatalogue }),
+    ...((await load('app-service/uploads.ts')) as { createUploads: typeof createUploads }),
+    ...((await load('app-service/store/directory-store.ts')) as { createDirectoryStore: typeof createDirectoryStore }),
+  };
+  const database = open(`sqlite:${join(directory, 'apps.db')}`);
+  t.after(() => database.close());
+  const catalogue = await modules.createCatalogue(database);
+  const store = modules.createDirectoryStore(join(directory, 'store'));
+  const limits = { maxAppBytes: 1e6, minPartBytes: 1, maxPartBytes: 1e6, maxOpenUploads: 1, lifetimeMs: 60_000 };
+  const withLock = (_name: string, _options: unknown, body: (lock: { signal: AbortSignal }) => unknown) =>
+    body({ signal: t.signal });
+  const drover = { withLock } as unknown as Parameters<typeof createUploads>[0]['drover'];
+  const breaking: typeof catalogue = {
+    ...catalogue,
+    async putPart(...part) {
+      await catalogue.putPart(...part);
+      throw new Error('the connection broke at COMMIT');
+    },
+  };
+
+  const content = makeContent(1);
+  const uploads = modules.createUploads({ catalogue, store, drover, limits });
+  const { id } = await uploads.create(content.announcement, '');
+  const part = () => ({ number: 1, body: Readable.from(content.parts), sha256: undefined });
+  const broken = modules.createUploads({ catalogue: breaking, store, drover, limits });
+  await assert.rejects(broken.putPart(await uploads.find(id), part()), /COMMIT/);
+  assert.equal((await uploads.listParts(id)).length, 1);
+  assert.equal((await uploads.complete(id)).state, 'ready');
+  assert.deepEqual(readdirSync(join(directory, 'store', id)), ['content']);
 });
