@@ -13,9 +13,8 @@ const required = {
 
 const missing = Object.keys(required).filter((name) => !process.env[name]);
 if (missing.length > 0) {
-  throw new Error(
-    `Set these before you deploy to production:\n${missing.map((name) => `  ${name}: ${required[name]}`).join('\n')}`,
-  );
+  // One line: more of it is not shown.
+  throw new Error(`Set these first: ${missing.map((name) => `${name} (${required[name]})`).join('; ')}`);
 }
 if (!/^postgres(ql)?:/.test(process.env.DATABASE_URL)) {
   throw new Error('DATABASE_URL: production needs postgres://…; a SQLite file is for the instances of one host');

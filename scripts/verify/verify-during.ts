@@ -16,8 +16,8 @@ export interface DuringOptions {
   readonly onResult?: (result: VerificationResult) => void;
 }
 
-/** What a client does who does not give up at once. */
-const patientCurl = 'retry = 10\nretry-all-errors\nretry-delay = 1\n';
+/** What a client does who does not give up at once, and shows the last answer only. */
+const patientCurl = 'fail\nretry = 10\nretry-all-errors\nretry-delay = 1\n';
 
 /**
  * Goes through the list while something is done to the platform and clients are at work, again and again until it is done.

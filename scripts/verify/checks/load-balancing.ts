@@ -1,6 +1,6 @@
 import type { Verification } from '../verification.ts';
 
-/** Ten by hand as in the list; among so many more none is missed by chance. */
+/** Ten by hand as in the list; among so many more at once none is missed by chance. */
 const moreRequests = 60;
 
 export const loadBalancing: Verification = {
@@ -11,12 +11,15 @@ export const loadBalancing: Verification = {
   curl -s http://localhost:30000/health | jq -r '.instance'
 done`);
     const byHand = printed.split('\n');
-    claim('different instances answer', new Set(byHand).size > 1, byHand.join(', '));
+    // Each goes to whoever has the fewest connections. While clients at work have WebSockets, that may be one all the time.
+    if (!platform.isDisturbed) claim('different instances answer', new Set(byHand).size > 1, byHand.join(', '));
     const running = await platform.instances('api-gateway');
     const answers = new Map<string, number>();
-    for (let sent = 0; sent < moreRequests; sent += 1) {
-      const { instance, host } = (await ask(`${platform.url('api-gateway')}/health`)).body;
-      const who = `${String(instance)} on ${String(host)}`;
+    const asked = await Promise.all(
+      Array.from({ length: moreRequests }, () => ask(`${platform.url('api-gateway')}/health`)),
+    );
+    for (const { body } of asked) {
+      const who = `${String(body.instance)} on ${String(body.host)}`;
       answers.set(who, (answers.get(who) ?? 0) + 1);
     }
     for (const [who, count] of answers) evidence(`${who}: ${count} of ${moreRequests}`);
