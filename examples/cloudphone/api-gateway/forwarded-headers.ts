@@ -22,6 +22,8 @@ export function headersForService(
     'x-forwarded-for': request.ip,
     'x-forwarded-proto': request.protocol,
     'x-forwarded-host': request.host,
+    // The router before the service replaces the three above by what it knows, which is us.
+    'x-client-address': request.ip,
   };
   // The client has been told to go on already.
   delete forwarded.expect;

@@ -42,8 +42,8 @@ const app = buildUserService({
     windowMs: durationMs('LOGIN_WINDOW', LOGIN_WINDOW),
   }),
   verifier: createTokenVerifier(drover),
-  // A request that came through the gateway has passed its router, the gateway, and ours.
-  trustProxy: trustRouters(2, ROUTER_NETWORKS),
+  // The router before this service.
+  trustProxy: trustRouters(1, ROUTER_NETWORKS),
 });
 await serve(app, async () => {
   await drover.close();

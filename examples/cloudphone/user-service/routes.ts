@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { authenticate, bearerToken } from '../shared/authenticate.ts';
@@ -35,6 +36,11 @@ export function buildUserService(deps: UserServiceDeps): FastifyInstance {
   const { users, sessions, keys, loginLimit, verifier, trustProxy } = deps;
   const app = fastify({ trustProxy });
   answerErrors(app);
+  /** The router says who has asked it; should that be a gateway of ours, the gateway says for whom. */
+  const clientOf = ({ ip, headers }: FastifyRequest) => {
+    const told = String(headers['x-client-address']);
+    return trustProxy(ip, 0) && isIP(told) !== 0 ? told : ip;
+  };
   const caller = (request: FastifyRequest) => authenticate(verifier, bearerToken(request.headers.authorization));
 
   app.get('/health', () => describeInstance('user-service'));
@@ -56,7 +62,7 @@ export function buildUserService(deps: UserServiceDeps): FastifyInstance {
 
   app.post('/users/login', async (request) => {
     const input = readInput(credentials, request.body);
-    const login = { username: input.username, address: request.ip };
+    const login = { username: input.username, address: clientOf(request) };
     await loginLimit.count(login);
     const user = await users.find({ username: input.username });
     if (!(await isPassword(input.password, user?.passwordHash)) || user === null) {

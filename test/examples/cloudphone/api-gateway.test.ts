@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import { freePort } from '../../../shared/runtime/free-port.ts';
+import { endpoint, startRouter } from '../../agent/router/router-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { RunningExample } from '../run-example.ts';
 import { ask, post } from './billing-requests.ts';
@@ -220,6 +221,26 @@ test('two gateways count the requests of a user and of an address together', asy
   assert.equal(elsewhere.status, 401);
   for (let index = 0; index < 12; index++) assert.equal((await ask(`${gateways[0]!.url}/health`)).status, 200);
   t.after(() => gateways.map(({ child }) => child.kill('SIGKILL')));
+});
+
+test('failed logins through a gateway count for the address of its client, not for that of the gateway', async () => {
+  const userService = await ground.users('host-7', { LOGIN_FAILURES: '1' });
+  const router = await startRouter(lifetime);
+  const port = Number(new URL(userService.url).port);
+  await router.route([{ name: 'user-service', routes: [{ path: '/' }], endpoints: [endpoint(port)] }]);
+  const gateway = await ground.gateway('host-7', {}, { 'user-service': router.url });
+  // What the client says of itself is nobody's address.
+  const guess = (username: string, client: string) =>
+    post(
+      `${gateway.url}/api/users/login`,
+      { username, password: 'a good guess' },
+      { 'x-forwarded-for': client, 'x-client-address': `203.0.113.${username.length}` },
+    );
+  for (let length = 1; length <= 10; length++) {
+    assert.equal((await guess('u'.repeat(length), '198.51.100.1')).status, 401);
+  }
+  assert.equal((await guess('u'.repeat(11), '198.51.100.1')).status, 429);
+  assert.equal((await guess('u'.repeat(12), '198.51.100.2')).status, 401);
 });
 
 test('a gateway that is asked to end finishes what is in progress', async () => {

@@ -201,17 +201,18 @@ test('failed logins of a user are counted over all instances, at once too', asyn
   await logIn(b.url, 'bob');
 });
 
-test('failed logins from one address are counted over all users, as routers and the gateway tell it', async () => {
-  const guess = (index: number, clientAddress: string) => {
+test('failed logins from one address are counted over all users, as the router and the gateway tell it', async () => {
+  const guess = (index: number, clientAddress: string, askedBy = '10.0.0.1') => {
     const body = { username: `user-${index}`, password: 'a good guess' };
-    // The client says the first, its router and that of user-service the others.
-    const from = { 'x-forwarded-for': `203.0.113.${index}, ${clientAddress}, 10.0.0.1` };
+    const from = { 'x-forwarded-for': `203.0.113.${index}, ${askedBy}`, 'x-client-address': clientAddress };
     return post(`${[a, b][index % 2]!.url}/users/login`, body, from);
   };
   const guesses = await Promise.all(Array.from({ length: 25 }, (_, index) => guess(index, '198.51.100.1')));
   const count = (status: number) => guesses.filter((answer) => answer.status === status).length;
   assert.deepEqual([count(401), count(429)], [20, 5]);
   assert.equal((await guess(46, '198.51.100.2')).status, 401);
+  // Who comes from elsewhere is no gateway, whatever it says.
+  assert.equal((await guess(47, '198.51.100.2', '198.51.100.1')).status, 429);
 });
 
 test('in production user-service does not start without TOKEN_SECRET', () => {
