@@ -8,6 +8,7 @@ import type { Logger } from '../../shared/runtime/logger.ts';
 import { workingDirectory } from '../bundle/make-bundle.ts';
 import { bundleKey, type DataPaths } from '../data-paths.ts';
 import type { Preparation } from '../instance/instance-view.ts';
+import { isCommand } from '../shim/worker-command.ts';
 import { type ArtifactStore, ArtifactUnavailable } from './artifact-store.ts';
 import { installDependencies } from './install-dependencies.ts';
 
@@ -102,7 +103,7 @@ export class Preparer {
   }
 }
 
-/** What a look at the files shows; an `interpreter: none` is a name that PATH resolves later. */
+/** What a look at the files shows; a name without a path and without an interpreter is one that PATH resolves later. */
 function findMissing(revision: PlanRevision, paths: DataPaths): string | null {
   const { script, interpreter } = revision.spec;
   const cwd = workingDirectory(revision, paths);
@@ -111,8 +112,7 @@ function findMissing(revision: PlanRevision, paths: DataPaths): string | null {
       ? `the working directory ${cwd} is not on this host`
       : `cannot find the directory ${revision.spec.cwd} in the artifact`;
   }
-  if (interpreter === 'none' && !script.includes('/')) return null;
-  if (existsSync(resolve(cwd, script))) return null;
+  if (existsSync(resolve(cwd, script)) || isCommand(script, interpreter)) return null;
   return revision.artifact === null || isAbsolute(script)
     ? `cannot find script ${resolve(cwd, script)} on this host`
     : `cannot find script ${script} in the artifact`;

@@ -27,6 +27,11 @@ const INTERPRETERS: Readonly<Record<string, string>> = {
   '.pl': 'perl',
 };
 
+/** Whether PATH may say what it is: such as `npm`, or `caddy`. */
+export function isCommand(script: string, interpreter?: string): boolean {
+  return !script.includes('/') && (interpreter === 'none' || (interpreter === undefined && extname(script) === ''));
+}
+
 /**
  * Turns a bundle into a command line, or says which of its paths is missing: a missing script would otherwise be
  * an exit code of the interpreter. `nodePath` runs what is to run on `node`; `hookPath` is preloaded into it.
@@ -36,7 +41,7 @@ export function buildWorkerCommand(bundle: Bundle, nodePath: string, hookPath: s
     return { reason: 'cwd-not-found', message: `the working directory ${bundle.cwd} does not exist`, retryable: false };
   }
   const interpreter = bundle.interpreter ?? INTERPRETERS[extname(bundle.script)] ?? 'none';
-  const inPath = interpreter === 'none' && !bundle.script.includes('/') && !exists(resolve(bundle.cwd, bundle.script));
+  const inPath = isCommand(bundle.script, bundle.interpreter) && !exists(resolve(bundle.cwd, bundle.script));
   const script = inPath ? bundle.script : resolve(bundle.cwd, bundle.script);
   if (!inPath && !exists(script)) {
     return { reason: 'script-not-found', message: `the script ${script} does not exist`, retryable: false };

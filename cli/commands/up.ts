@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { saveCluster } from '../connection/config-file.ts';
 import { configPath } from '../connection/resolve-connection.ts';
 import { flag, portRange, text } from '../option-types.ts';
+import { reachableAddress } from './reachable-address.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** The name under which the command line remembers what it started. */
@@ -64,9 +65,13 @@ export const up = defineCommand({
     try {
       let redisUrl = options.redisUrl ?? environment.DROVER_REDIS_URL;
       if (!redisUrl) {
-        const server = await startPrivateServer({ directory: join(data, 'redis') });
+        const address = reachableAddress(options.listen, options.address);
+        const server = await startPrivateServer({
+          directory: join(data, 'redis'),
+          ...(address === undefined ? {} : { address }),
+        });
         closers.push(() => server.close());
-        output.line(`redis       127.0.0.1:${server.port}, data in ${join(data, 'redis')}`);
+        output.line(`redis       ${address ?? '127.0.0.1'}:${server.port}, data in ${join(data, 'redis')}`);
         redisUrl = server.url;
       }
       const controller = await startController(

@@ -390,7 +390,7 @@ export const operations = {
     response: logLineSchema,
     stream: 'sse',
     errors: ['SERVICE_NOT_FOUND', 'INSTANCE_NOT_FOUND', 'NODE_UNREACHABLE'],
-    summary: 'Log lines of a service or an instance, from all nodes',
+    summary: 'Log lines of all services, of one, or of an instance, from all nodes',
   },
   getEvents: {
     method: 'GET',

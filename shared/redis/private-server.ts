@@ -14,6 +14,8 @@ export interface PrivateServerOptions {
   readonly directory: string;
   /** Default: the port used before in this directory, else a free one. */
   readonly port?: number;
+  /** An address of this host at which others reach it too. Default: 127.0.0.1 alone. The connection is not encrypted. */
+  readonly address?: string;
 }
 
 export interface PrivateServer {
@@ -32,27 +34,30 @@ const startTimeoutMs = 15_000;
 /** Writing out the last second of an append-only file is quick even on a slow disk. */
 const stopTimeoutMs = 10_000;
 const pollMs = 25;
+/** Where this process asks, whatever others use. */
+const local = '127.0.0.1';
 /** Nothing but a local process answers here; more is a server that hangs. */
 const answerTimeoutMs = 2000;
 
 /**
- * Starts a `redis-server` of our own on 127.0.0.1, with an append-only file and a random password, which outlives this
+ * Starts a `redis-server` of our own on 127.0.0.1, and on `address` if given, with an append-only file and a random password, which outlives this
  * process; or finds the one that runs already in the same directory, known by that password and its data directory.
  * @throws DroverError REQUIREMENT_MISSING when redis-server is not installed, STORE_UNREACHABLE when it does not start.
  */
 export async function startPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
-  const { directory } = options;
+  const { directory, address = local } = options;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const configFile = join(directory, 'redis.conf');
   const isNew = !existsSync(configFile);
   const known = isNew ? undefined : readConfig(configFile);
   if (known !== undefined) {
     const running = await probe(known, directory);
-    if (running !== undefined) return describe(known, running, directory, false);
+    if (running !== undefined) return describe({ ...known, address }, running, directory, false);
   }
   const server: Access = {
     port: options.port ?? known?.port ?? (await freePort()),
     password: known?.password ?? randomBytes(32).toString('base64url'),
+    address,
   };
   writeFileSync(configFile, renderConfig(server, directory), { mode: 0o600 });
   await launch(configFile);
@@ -69,13 +74,15 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
 }
 
 interface Access {
+  readonly address: string;
   readonly port: number;
   readonly password: string;
 }
 
 function describe(server: Access, pid: number, directory: string, isNew: boolean): PrivateServer {
+  const host = server.address.includes(':') ? `[${server.address}]` : server.address;
   return {
-    url: `redis://:${server.password}@127.0.0.1:${server.port}/0`,
+    url: `redis://:${server.password}@${host}:${server.port}/0`,
     port: server.port,
     pid,
     isNew,
@@ -94,7 +101,7 @@ function describe(server: Access, pid: number, directory: string, isNew: boolean
 
 function renderConfig(server: Access, directory: string): string {
   return [
-    'bind 127.0.0.1',
+    `bind ${[...new Set([local, server.address])].join(' ')}`,
     `port ${server.port}`,
     `requirepass ${server.password}`,
     `dir ${JSON.stringify(directory)}`,
@@ -108,7 +115,7 @@ function renderConfig(server: Access, directory: string): string {
   ].join('\n');
 }
 
-function readConfig(file: string): Access | undefined {
+function readConfig(file: string): Omit<Access, 'address'> | undefined {
   const text = readFileSync(file, 'utf8');
   const port = /^port (\d+)$/m.exec(text)?.[1];
   const password = /^requirepass (\S+)$/m.exec(text)?.[1];
@@ -130,7 +137,7 @@ async function launch(configFile: string): Promise<void> {
 }
 
 /** The process id of the server, if it answers, takes our password and keeps its data in `directory`. */
-async function probe(server: Access, directory: string): Promise<number | undefined> {
+async function probe(server: Omit<Access, 'address'>, directory: string): Promise<number | undefined> {
   return await ask(server, async (redis) => {
     const [, dataDirectory] = (await redis.config('GET', 'dir')) as [string, string];
     const pid = /process_id:(\d+)/.exec(await redis.info('server'))?.[1];
@@ -138,10 +145,11 @@ async function probe(server: Access, directory: string): Promise<number | undefi
   });
 }
 
-async function ask<T>(server: Access, question: (redis: Redis) => Promise<T>): Promise<T | undefined> {
+async function ask<T>(server: Omit<Access, 'address'>, question: (redis: Redis) => Promise<T>): Promise<T | undefined> {
   const redis = new Redis({
-    ...server,
-    host: '127.0.0.1',
+    port: server.port,
+    password: server.password,
+    host: local,
     lazyConnect: true,
     retryStrategy: null,
     maxRetriesPerRequest: 0,

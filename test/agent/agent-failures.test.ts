@@ -79,6 +79,14 @@ test('a script that is not there fails the instance before anything is started',
   assert.match(cluster.status('web-0-a').reason, /cannot find script .*not-there\.mjs/);
 });
 
+test('a name without a path is a command that PATH resolves, with a file to go by or without', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
+  cluster.addRevision('job', { ...web, script: 'sleep', args: ['100'], expectListen: false, routes: [] });
+  cluster.want([{ instanceId: 'job-0-a', service: 'job', port: null }]);
+  await eventually(() => assert.equal(cluster.status('job-0-a').state, 'running', agent.log), { timeoutMs: 10_000 });
+});
+
 test('when its shim is killed an instance gets a new worker, after the old one is gone', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });

@@ -49,9 +49,9 @@ export function createStreamHandlers({ store, sessions }: HandlerDeps): StreamHa
     },
 
     async *getLogs({ query, signal }): AsyncGenerator<ServerSentEvent<LogLine>> {
-      if ((query.service === undefined) === (query.instance === undefined)) {
-        throw new DroverError('ARGUMENT_INVALID', 'Name either a service or an instance', {
-          issues: [{ path: 'query.service', reason: 'exactly one of service and instance must be given' }],
+      if (query.service !== undefined && query.instance !== undefined) {
+        throw new DroverError('ARGUMENT_INVALID', 'Name a service or an instance, not both', {
+          issues: [{ path: 'query.service', reason: 'at most one of service and instance may be given' }],
         });
       }
       const nodes = new Map((await store.nodes.list()).map(({ id, name }) => [id, name]));
@@ -104,12 +104,15 @@ export function createStreamHandlers({ store, sessions }: HandlerDeps): StreamHa
       if (instance === null) throw new DroverError('INSTANCE_NOT_FOUND', `No instance has the id "${query.instance}"`);
       return [instance];
     }
-    const service = query.service ?? '';
-    const instances = await store.instances.list({ service });
-    if (instances.length === 0 && (await store.services.get(service)) === null) {
+    const { service } = query;
+    const instances = await store.instances.list(service === undefined ? {} : { service });
+    if (service !== undefined && instances.length === 0 && (await store.services.get(service)) === null) {
       throw new DroverError('SERVICE_NOT_FOUND', `No service is called "${service}"`);
     }
-    return instances.sort((a, b) => a.slot - b.slot || a.createdAt - b.createdAt);
+    return instances.sort(
+      (a, b) =>
+        Number(a.service > b.service) - Number(a.service < b.service) || a.slot - b.slot || a.createdAt - b.createdAt,
+    );
   }
 
   /** A node that does not answer leaves its lines out; the others go on. */

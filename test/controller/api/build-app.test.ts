@@ -91,6 +91,14 @@ test('the type of a problem leads to a page that explains its code', async (t) =
   assert.ok(page.body.includes(`id="${code}"`) && page.body.includes(title));
 });
 
+test('log lines are asked for of everything, of a service or of an instance, not of both', async (t) => {
+  const { app, token, call } = await buildTestApp(t);
+  const all = await app.inject({ url: '/v1/logs', headers: { authorization: `Bearer ${token}` } });
+  assert.deepEqual([all.statusCode, all.body.includes('logs')], [200, true]);
+  const both = await call('GET', '/v1/logs?service=web&instance=i-1');
+  assert.partialDeepStrictEqual(both.json, { status: 400, code: 'ARGUMENT_INVALID' });
+});
+
 test('a request that does not fit the contract names each field, the reason and what is allowed, and changes nothing', async (t) => {
   const { call, store } = await buildTestApp(t);
   const { status, json } = await call('PUT', '/v1/services/web', {

@@ -30,3 +30,17 @@ test('a private server is found again by its directory, keeps its data, and show
   assert.equal(again.url, server.url);
   assert.equal(await client.get('kept'), 'yes');
 });
+
+test('a private server that others are to reach listens at that address too, and its URL says so', async (t) => {
+  const directory = tempDirectory(t);
+  const server = await startPrivateServer({ directory, address: '127.0.0.2' });
+  t.after(() => server.close());
+  assert.equal(new URL(server.url).hostname, '127.0.0.2');
+  const client = new Redis(server.url);
+  t.after(() => client.disconnect());
+  assert.equal(await client.ping(), 'PONG');
+  const stranger = new Redis({ host: '127.0.0.2', port: server.port, retryStrategy: () => null });
+  stranger.on('error', () => {});
+  t.after(() => stranger.disconnect());
+  await assert.rejects(stranger.ping(), /NOAUTH/);
+});
