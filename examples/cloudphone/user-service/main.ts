@@ -13,7 +13,7 @@ import { createUsers } from './users.ts';
 const { NODE_ENV, TOKEN_SECRET, ROUTER_NETWORKS } = process.env;
 const { TOKEN_TTL = '15m', SESSION_TTL = '12h', KEY_ROTATION = '0 3 * * *' } = process.env;
 const { LOGIN_FAILURES = '10', LOGIN_WINDOW = '5m' } = process.env;
-if (TOKEN_SECRET === undefined && NODE_ENV === 'production') {
+if (!TOKEN_SECRET && NODE_ENV === 'production') {
   throw new Error(
     'TOKEN_SECRET is not set: private keys for tokens are sealed with it, in production with one of yours',
   );
@@ -25,7 +25,7 @@ await users.createTable();
 
 const drover = connect();
 const tokenTtlMs = durationMs('TOKEN_TTL', TOKEN_TTL);
-const keys = createSigningKeys({ drover, secret: TOKEN_SECRET ?? 'development', tokenTtlMs });
+const keys = createSigningKeys({ drover, secret: TOKEN_SECRET || 'development', tokenTtlMs });
 drover.cron('rotate-signing-keys', KEY_ROTATION, async () => {
   const kid = await keys.rotate();
   console.log(`Tokens are signed with key ${kid}`);
