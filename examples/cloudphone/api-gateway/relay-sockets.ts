@@ -31,6 +31,11 @@ const serviceRestart = 1012;
 
 const rules = { autoPong: false, maxPayload: maxMessageBytes, perMessageDeflate: false } as const;
 
+/** Whether a client asks for a WebSocket, which has no body. */
+export function isForWebSocket({ method, headers }: IncomingMessage): boolean {
+  return method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
+}
+
 /** Takes WebSockets of clients through the routes of `app`, with all hooks that stand before them. */
 export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }: SocketRelayOptions): SocketRelay {
   const server = new WebSocketServer({ ...rules, noServer: true });

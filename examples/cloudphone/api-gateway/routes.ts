@@ -8,7 +8,7 @@ import { describeInstance } from '../shared/instance.ts';
 import { answerErrors, Refusal } from '../shared/refusal.ts';
 import { type CallerOptions, type CheckedBy, findCaller } from './caller.ts';
 import { headersForClient, headersForService } from './forwarded-headers.ts';
-import { relaySockets } from './relay-sockets.ts';
+import { isForWebSocket, relaySockets } from './relay-sockets.ts';
 import { isWorthAnotherTry, notAvailable, upstreamFailure } from './upstream-failure.ts';
 
 declare module 'fastify' {
@@ -73,7 +73,12 @@ const pageHeaders = {
 };
 
 export function buildGateway(deps: GatewayDeps): FastifyInstance {
-  const app = fastify({ trustProxy: deps.trustProxy, return503OnClosing: false });
+  const app = fastify({
+    trustProxy: deps.trustProxy,
+    return503OnClosing: false,
+    // An offer of any other protocol is not taken: Node would hand over its request without the body.
+    http: { shouldUpgradeCallback: isForWebSocket },
+  });
   answerErrors(app);
   app.get('/health', () => describeInstance('api-gateway'));
   app.register(staticFiles, {

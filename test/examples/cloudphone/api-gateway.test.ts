@@ -170,6 +170,16 @@ test('an upload passes as it comes, whole and of any size', async () => {
   assert.deepEqual([answer.bodyBytes, answer.sha256], [content.length, sha256]);
 });
 
+test('a body that comes with an offer of another protocol is passed on', async () => {
+  // As clients do that would rather speak HTTP/2.
+  const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAARAAAAAAAIAAAAA' };
+  const headers = { ...offer, 'content-type': 'text/plain', 'content-length': '5' };
+  const { status, body } = await send(`${a.url}/api/billing/orders`, {
+    ...{ method: 'POST', headers, body: Buffer.from('hello') },
+  });
+  assert.deepEqual([status, body.bodyBytes, body.headers.upgrade], [200, 5, undefined]);
+});
+
 test('a service that is away, breaks off or does not answer is named, and what may change something is sent once', async () => {
   const { token } = await logIn(`${strict.url}/api`, 'kim');
   const away = await post(`${strict.url}/api/devices`, {}, bearer(token));
