@@ -183,7 +183,7 @@ test('the page shows devices and orders, and changes them', { skip }, async () =
 });
 
 test('the page asks to log in where a token is wanted, and shows only what is the user’s', { skip }, async (t) => {
-  const { gateway, b } = await openPlatform(t, { AUTH: 'required' });
+  const { gateway, b, router } = await openPlatform(t, { AUTH: 'required' });
   const { page, errors } = await browser!.openPage({ locale: 'zh-CN' });
   await page.goto(gateway.url);
   await connectionIs(page, 'login');
@@ -203,6 +203,92 @@ test('the page asks to log in where a token is wanted, and shows only what is th
   await connectionIs(page, 'login');
   assert.deepEqual(await shownTexts(page), []);
   assert.deepEqual(errors, []);
+
+  // A session that is ended elsewhere is over here too: one can log in again.
+  const logIn = async () => {
+    await page.getByLabel('用户名').fill('ann');
+    await page.getByLabel('密码').fill('correct horse');
+    await page.locator('#login-form button[value="login"]').click();
+    await connectionIs(page, 'connected');
+  };
+  await logIn();
+  const { token } = JSON.parse(await page.evaluate('sessionStorage.getItem("cloudphone")'));
+  const headers = { authorization: `Bearer ${token}` };
+  assert.equal((await fetch(`${gateway.url}/api/users/sessions`, { method: 'DELETE', headers })).status, 204);
+  router.cut();
+  await connectionIs(page, 'login');
+  await logIn();
+  await page.locator('#logout').waitFor();
+});
+
+test('the page shows all that came while it was away, and asks for its lists a few times only', { skip }, async () => {
+  const { b, router } = shared!;
+  const tell = async (message: string) =>
+    assert.equal((await send(b.url, { userId: 'dora', message })).status, 202, message);
+  await tell('before');
+  const { page } = await openAs('dora');
+  await eventually(async () => assert.deepEqual(await shownTexts(page), ['before']));
+  await page.context().setOffline(true);
+  router.cut();
+  await connectionIs(page, 'away');
+  for (let index = 0; index < 130; index++) await tell(`while away ${index}`);
+  let asked = 0;
+  page.on('request', (request) => {
+    if (request.url().includes('/api/devices')) asked += 1;
+  });
+  await page.context().setOffline(false);
+  const sent = Array.from({ length: 130 }, (_, index) => `while away ${129 - index}`);
+  await eventually(async () => assert.deepEqual(await shownTexts(page), [...sent, 'before']), { timeoutMs: 20_000 });
+  assert.ok(asked < 30, `${asked} times`);
+});
+
+test('the page shows no list of somebody who was shown before', { skip }, async () => {
+  const { page } = await openAs('fay');
+  const held = Promise.withResolvers<void>();
+  const isAsked = page.waitForRequest('**/api/devices?userId=fay');
+  await page.route('**/api/devices?userId=fay', async (route) => {
+    await held.promise;
+    const device = { id: 'of-fay', name: 'phone', host: 'host-1', ports: null, state: 'running' };
+    await route.fulfill({ json: { devices: [device], next: null } });
+  });
+  await page.evaluate(`new MutationObserver(() => {
+    if (document.querySelector('[data-device-id="of-fay"]')) document.documentElement.dataset.seen = 'fay';
+  }).observe(document.body, { childList: true, subtree: true })`);
+  await isAsked;
+  await page.locator('#user-id').fill('gil');
+  await page.locator('#user-form button').click();
+  await page.waitForResponse('**/api/devices?userId=gil');
+  const late = page.waitForResponse('**/api/devices?userId=fay');
+  held.resolve();
+  await late;
+  await page.waitForResponse('**/api/devices?userId=gil');
+  assert.equal(await page.locator('html').getAttribute('data-seen'), null);
+});
+
+test('a token that is renewed while its user logs out does not come back', { skip }, async () => {
+  const { page } = await openAs('hal');
+  const held = Promise.withResolvers<void>();
+  const expiresAt = new Date().toISOString();
+  await page.route('**/api/notifications/**', (route) => route.fulfill({ json: [] }));
+  await page.route('**/api/devices*', (route) => route.fulfill({ json: { devices: [] } }));
+  await page.route('**/api/billing/**', (route) => route.fulfill({ json: [] }));
+  await page.route('**/api/users/logout', (route) => route.fulfill({ status: 204 }));
+  await page.route('**/api/users/token', async (route) => {
+    await held.promise;
+    await route.fulfill({ json: { token: 'renewed', expiresAt, userId: 'hal' } });
+  });
+  const session = JSON.stringify({ token: 'first', expiresAt, userId: 'hal' });
+  await page.evaluate(`sessionStorage.setItem('cloudphone', ${JSON.stringify(session)})`);
+  const isRenewing = page.waitForRequest('**/api/users/token');
+  await page.reload();
+  await isRenewing;
+  await page.locator('#logout').click();
+  await page.locator('#user-form').waitFor();
+  const late = page.waitForResponse('**/api/users/token');
+  held.resolve();
+  await late;
+  await page.waitForResponse('**/api/devices?userId=*');
+  assert.deepEqual(JSON.parse(await page.evaluate('sessionStorage.getItem("cloudphone")')), { userId: 'test' });
 });
 
 test('every text of the page is there in Chinese', { skip }, async () => {

@@ -88,7 +88,10 @@ async function keepToken() {
     await pause(Math.max(1000, (new Date(session.expiresAt).getTime() - Date.now()) * renewAfter), signal);
     if (signal.aborted) return;
     try {
-      Object.assign(session, await ask('POST', '/api/users/token'));
+      const renewed = await ask('POST', '/api/users/token');
+      // Who has logged out meanwhile does not want it.
+      if (signal.aborted) return;
+      Object.assign(session, renewed);
       store();
     } catch (error) {
       // Who has been logged out hears it with the next request.

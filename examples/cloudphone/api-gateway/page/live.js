@@ -55,8 +55,11 @@ export async function follow({ show, tell, signal }) {
   }
 
   async function connect() {
-    for (const notification of (await recent(100)).reverse()) take(notification);
+    // Also says when a token is wanted, which a WebSocket cannot.
+    const newest = await recent(last === undefined ? 100 : 1);
     if (signal.aborted) return;
+    // Later on they come through the connection: in order, and all after the last one, however many.
+    if (last === undefined) for (const notification of newest.reverse()) take(notification);
     const query = new URLSearchParams({ userId: session.userId });
     if (last !== undefined) query.set('after', last);
     // A browser cannot give a WebSocket a header.

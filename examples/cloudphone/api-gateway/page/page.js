@@ -5,6 +5,8 @@ import { texts, translatePage } from './texts.js';
 
 /** Devices come up, orders expire: lists are read again so often, while anybody looks. */
 const refreshMs = 4000;
+/** Many notifications may come at once, and each may mean that something has changed. */
+const noticeMs = 200;
 /** More than that is for GET /api/notifications. */
 const mostShown = 200;
 
@@ -16,6 +18,11 @@ const connectionTexts = {
   login: texts.loginWanted,
 };
 let following = new AbortController();
+/** Looks at the lists are counted: answers may come late. */
+let asked = 0;
+let shown = 0;
+/** Such a look is about to begin. */
+let isNoticed = false;
 
 /** What people have written is only ever text, never markup. */
 function element(name, { text, data = {}, ...properties } = {}, children = []) {
@@ -94,18 +101,27 @@ function showNotification({ id, title, message, sentAt }) {
 }
 
 function showConnection(state) {
+  // The session was ended elsewhere.
+  if (state === 'login' && session.token !== undefined) {
+    changeSession({ userId: 'test' });
+    return start();
+  }
   at('connection').dataset.state = state;
   at('connection-text').textContent = connectionTexts[state];
   if (state === 'login') at('login').open = true;
 }
 
 async function refresh() {
+  const number = ++asked;
   const userId = encodeURIComponent(session.userId);
   const [health, devices, orders] = await Promise.allSettled([
     ask('GET', '/health'),
     ask('GET', `/api/devices?userId=${userId}`),
     ask('GET', `/api/billing/orders?userId=${userId}`),
   ]);
+  // What was asked for somebody else, or is older than what is there, is not shown.
+  if (number < shown) return;
+  shown = number;
   if (health.status === 'fulfilled') {
     const { instance, host, revision } = health.value;
     at('instance').textContent = `${instance} · ${host} · ${texts.revision} ${revision}`;
@@ -122,10 +138,19 @@ async function keepFresh(signal) {
   }
 }
 
+async function refreshSoon() {
+  if (isNoticed) return;
+  isNoticed = true;
+  await pause(noticeMs);
+  isNoticed = false;
+  await refresh();
+}
+
 /** Everything anew, for whoever the session says. */
 function start() {
   following.abort();
   following = new AbortController();
+  shown = ++asked;
   at('user-id').value = session.userId;
   const isLoggedIn = session.token !== undefined;
   at('logged-in').hidden = !isLoggedIn;
@@ -138,7 +163,7 @@ function start() {
     tell: showConnection,
     show(notification) {
       showNotification(notification);
-      void refresh();
+      void refreshSoon();
     },
   });
 }
