@@ -1,13 +1,14 @@
 // Apps to install on devices: uploaded in parts through any instance, and there as a whole or not at all.
 import { connect } from 'drover';
 import { openDatabase } from '../shared/database.ts';
+import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { createCatalogue } from './catalogue.ts';
 import { buildRoutes } from './routes.ts';
 import { openStore } from './store/open-store.ts';
 import { createUploads } from './uploads.ts';
 
-const { AUTH, STORE, SWEEP_SCHEDULE = '*/5 * * * *', UPLOAD_LIFETIME_MS = '86400000' } = process.env;
+const { STORE, SWEEP_SCHEDULE = '*/5 * * * *', UPLOAD_LIFETIME_MS = '86400000' } = process.env;
 const { MAX_APP_BYTES = String(4 * 2 ** 30), MAX_PART_BYTES = String(64 * 2 ** 20) } = process.env;
 // The smallest part that S3 takes: all but the last one have at least this.
 const { MIN_PART_BYTES = String(5 * 2 ** 20), MAX_OPEN_UPLOADS = '20' } = process.env;
@@ -20,6 +21,7 @@ const limits = {
   lifetimeMs: Number(UPLOAD_LIFETIME_MS),
 };
 
+const mustLogIn = isUserRequired(process.env);
 const drover = connect();
 const database = openDatabase();
 const store = await openStore(STORE);
@@ -28,7 +30,7 @@ const uploads = createUploads({ catalogue, store, drover, limits });
 
 drover.cron('remove-abandoned-uploads', SWEEP_SCHEDULE, (run) => uploads.sweep(run.signal));
 
-await serve(buildRoutes({ uploads, catalogue, store, limits, mustLogIn: AUTH === 'required' }), async () => {
+await serve(buildRoutes({ uploads, catalogue, store, limits, mustLogIn }), async () => {
   await drover.close();
   store.close();
   await database.close();

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { connect } from 'drover';
 import Fastify from 'fastify';
 import { openDatabase } from '../shared/database.ts';
+import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { openDeviceHost } from './device-host.ts';
 import { createDeviceTable } from './device-table.ts';
@@ -11,12 +12,7 @@ import { parsePortRange } from './port-range.ts';
 import { createPortUsage } from './port-usage.ts';
 import { addRoutes } from './routes.ts';
 
-const {
-  HOST = '127.0.0.1',
-  DEVICE_ADDRESS = HOST,
-  DEVICE_DIR = '/tmp/cloudphone-devices',
-  AUTH = 'optional',
-} = process.env;
+const { HOST = '127.0.0.1', DEVICE_ADDRESS = HOST, DEVICE_DIR = '/tmp/cloudphone-devices' } = process.env;
 const { ADB_PORTS = '5555-6554', WEBRTC_PORTS = '8080-9079', SCRCPY_PORTS = '27183-28182' } = process.env;
 /** What a phone is given of this environment: names, with commas between them. */
 const { DEVICE_ENV = 'PATH,TZ,LANG,NODE_COMPILE_CACHE' } = process.env;
@@ -37,6 +33,7 @@ const {
   DEVICE_RESTART_MS = '500',
 } = process.env;
 
+const auth = isUserRequired(process.env) ? 'required' : 'optional';
 const database = openDatabase();
 const drover = connect();
 await drover.ready();
@@ -77,8 +74,7 @@ const keeper = startKeeper({
 
 const app = Fastify();
 addRoutes(app, {
-  ...{ drover, ports, table, host, keeper, hosts, usage },
-  auth: AUTH === 'required' ? 'required' : 'optional',
+  ...{ drover, ports, table, host, keeper, hosts, usage, auth },
 });
 
 // Requests are over by then. No phone is touched: another instance of this host takes them over, or the next one.

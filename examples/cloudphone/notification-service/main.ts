@@ -1,5 +1,6 @@
 import { connect } from 'drover';
 import { durationMs } from '../shared/duration-ms.ts';
+import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { createTokenVerifier } from '../shared/tokens.ts';
 import { createDelivery } from './delivery.ts';
@@ -9,10 +10,10 @@ import { buildRoutes } from './routes.ts';
 import { mountSockets } from './socket-io.ts';
 
 /** DRAIN is how long clients are sent elsewhere when the instance ends; keep it below `kill_timeout` of the service. */
-const { AUTH = 'optional', DRAIN = '10s', CLIENT_TIMEOUT = '10s' } = process.env;
+const { DRAIN = '10s', CLIENT_TIMEOUT = '10s' } = process.env;
 const drainMs = durationMs('DRAIN', DRAIN);
 const timeoutMs = durationMs('CLIENT_TIMEOUT', CLIENT_TIMEOUT);
-const isRequired = AUTH === 'required';
+const isRequired = isUserRequired(process.env);
 
 const drover = connect();
 await drover.ready();
