@@ -67,13 +67,18 @@ export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }
     async join(request, reply, target, headers) {
       const upgrade = upgrades.get(request.raw);
       if (upgrade === undefined) throw new Refusal(426, 'WEBSOCKET_EXPECTED', 'This is for WebSockets.');
-      if (isEnding) throw new Refusal(503, 'ENDING', 'This instance ends; connect again.', { retryAfterSeconds: 1 });
+      if (isEnding) throw ending();
       const { socket, head } = upgrade;
       const upstream = connectTo(target, headers, connectTimeoutMs);
       const giveUp = () => upstream.terminate();
       socket.once('close', giveUp);
       const refused = await opened(upstream);
       if (refused !== undefined) return void (await answerAs(reply, refused));
+      if (isEnding) {
+        // Those that there were have been closed: nobody would close this one.
+        upstream.terminate();
+        throw ending();
+      }
       // The subprotocol that the service has chosen is the only one to choose from.
       if (upstream.protocol === '') delete request.raw.headers['sec-websocket-protocol'];
       else request.raw.headers['sec-websocket-protocol'] = upstream.protocol;
@@ -90,6 +95,10 @@ export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }
       if (!isJoined) upstream.terminate();
     },
   };
+}
+
+function ending(): Refusal {
+  return new Refusal(503, 'ENDING', 'This instance ends; connect again.', { retryAfterSeconds: 1 });
 }
 
 function connectTo(target: URL, headers: IncomingHttpHeaders, timeoutMs: number): WebSocket {

@@ -130,6 +130,19 @@ test('what one gateway is asked to send reaches both kinds of clients of another
   for (const client of clients) await eventually(() => assert.deepEqual(messages(client), ['Hello']));
 });
 
+test('a socket that a service accepts only after the gateway began to end does not keep it', async () => {
+  const ending = await ground.gateway('host-6');
+  const { arrived, answerLater } = ground.services['notification-service']!;
+  const refused = refusal('/notifications?later=1', {}, ending.url);
+  await eventually(() => assert.ok(arrived.includes('upgrade /notifications?later=1')));
+  const ended = ending.stop();
+  await eventually(() => assert.rejects(() => ending.look()));
+  answerLater();
+  // Where this took very long the gateway has given the service up, with another 50x.
+  assert.ok((await refused).status >= 500);
+  assert.deepEqual(await ended, { code: 0, signal: null });
+});
+
 test('a gateway that ends closes its sockets one after the other, as a restart', async () => {
   const ending = await ground.gateway('host-3', { SOCKET_DRAIN: '4s' });
   const clients = await Promise.all(Array.from({ length: 4 }, () => open('/notifications', {}, ending.url)));

@@ -21,7 +21,7 @@ export interface ObservedService {
   readonly arrived: string[];
   /** Bytes of bodies that have arrived. */
   bodyBytes(): number;
-  /** Answers what has been asked of `/…/later`. */
+  /** Answers what has been asked of `/…/later`, WebSockets too. */
   answerLater(): void;
 }
 
@@ -58,7 +58,12 @@ export async function startObservedService(t: Lifetime, service: string): Promis
   const server = createServer((request, response) => void answer(request, response).catch(() => undefined));
   const sockets = new WebSocketServer({
     server,
-    verifyClient: ({ req }, done) => done(!req.url?.includes('refuse'), 401),
+    verifyClient: ({ req: { url = '' } }, done) => {
+      const acceptNow = () => done(!url.includes('refuse'), 401);
+      if (!url.includes('later')) return acceptNow();
+      arrived.push(`upgrade ${url}`);
+      later.push(acceptNow);
+    },
   });
   sockets.on('connection', (socket, { url, headers }) => {
     socket.send(JSON.stringify({ url, headers }));
