@@ -12,6 +12,7 @@ import {
 } from 'kysely';
 import pg from 'pg';
 import { Refusal } from './refusal.ts';
+import { wholeNumber } from './whole-number.ts';
 
 /**
  * PostgreSQL ends a transaction whose client says nothing for so long: that of a frozen process, or of a host that is
@@ -23,7 +24,7 @@ const statementTimeoutMs = 20_000;
 /** For a connection of the pool, a new one included: then the request is answered with 503. */
 const connectTimeoutMs = 10_000;
 /** Instances times this stays below `max_connections` of PostgreSQL, which is 100 unless it was raised. */
-const defaultPoolSize = 10;
+const defaultPoolSize = '10';
 
 export interface Database extends SqlDatabase {
   close(): Promise<void>;
@@ -43,7 +44,7 @@ export function openDatabase(url = process.env.DATABASE_URL ?? 'sqlite:cloudphon
 function openPostgres(connectionString: string): Database {
   const pool = new pg.Pool({
     connectionString,
-    max: Number(process.env.DATABASE_POOL_SIZE ?? defaultPoolSize),
+    max: wholeNumber('DATABASE_POOL_SIZE', process.env.DATABASE_POOL_SIZE ?? defaultPoolSize),
     keepAlive: true,
     connectionTimeoutMillis: connectTimeoutMs,
     idle_in_transaction_session_timeout: idleInTransactionMs,

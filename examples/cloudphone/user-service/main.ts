@@ -4,6 +4,7 @@ import { durationMs } from '../shared/duration-ms.ts';
 import { serve } from '../shared/serve.ts';
 import { createTokenVerifier } from '../shared/tokens.ts';
 import { trustRouters } from '../shared/trust-routers.ts';
+import { wholeNumber } from '../shared/whole-number.ts';
 import { createLoginLimit } from './login-limit.ts';
 import { buildUserService } from './routes.ts';
 import { createSessions } from './sessions.ts';
@@ -18,6 +19,7 @@ if (!TOKEN_SECRET && NODE_ENV === 'production') {
     'TOKEN_SECRET is not set: private keys for tokens are sealed with it, in production with one of yours',
   );
 }
+const failures = wholeNumber('LOGIN_FAILURES', LOGIN_FAILURES);
 
 const database = openDatabase();
 const users = createUsers(database);
@@ -36,11 +38,7 @@ const app = buildUserService({
   users,
   keys,
   sessions: createSessions({ drover, keys, tokenTtlMs, sessionTtlMs: durationMs('SESSION_TTL', SESSION_TTL) }),
-  loginLimit: createLoginLimit({
-    drover,
-    failures: Number(LOGIN_FAILURES),
-    windowMs: durationMs('LOGIN_WINDOW', LOGIN_WINDOW),
-  }),
+  loginLimit: createLoginLimit({ drover, failures, windowMs: durationMs('LOGIN_WINDOW', LOGIN_WINDOW) }),
   verifier: createTokenVerifier(drover),
   // The router before this service.
   trustProxy: trustRouters(1, ROUTER_NETWORKS),

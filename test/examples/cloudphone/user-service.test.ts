@@ -227,6 +227,20 @@ test('in production user-service does not start without TOKEN_SECRET', () => {
   }
 });
 
+test('a limit that is no number is told, and is not taken for no limit', () => {
+  for (const [service, setting] of [
+    ['user-service', 'LOGIN_FAILURES'],
+    ['api-gateway', 'RATE_LIMIT'],
+    ['user-service', 'DATABASE_POOL_SIZE'],
+  ] as const) {
+    const env = { PATH: process.env.PATH, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', [setting]: 'ten' };
+    const main = join(ground.directory, service, 'main.ts');
+    const { status, stderr } = spawnSync(process.execPath, [main], { env });
+    assert.equal(status, 1);
+    assert.match(stderr.toString(), new RegExp(`${setting} is "ten"; write a whole number from 1`));
+  }
+});
+
 test('without Redis nobody gets in, and nobody is told that a token is wrong', async () => {
   const { token } = await logIn(a.url);
   ground.redis.pause();
