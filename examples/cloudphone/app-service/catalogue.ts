@@ -1,4 +1,5 @@
 import type { SqlDatabase } from 'drover';
+import { sql } from 'kysely';
 import { createTables, queries, run } from '../shared/database.ts';
 
 /**
@@ -68,15 +69,15 @@ export async function createCatalogue(database: SqlDatabase) {
       return rows.map(toApp)[0];
     },
 
-    /** Apps that are ready, newest first, from before `createdBefore`. */
-    async list(createdBefore: number, limit: number): Promise<App[]> {
-      const ready = db
-        .selectFrom('apps')
-        .selectAll()
-        .where('state', '=', 'ready')
-        .where('created_at', '<', createdBefore);
-      const { rows } = await run(database, ready.orderBy('created_at', 'desc').orderBy('id').limit(limit));
-      return rows.map(toApp);
+    /** Apps that are ready, newest first; `before` is the id of the last one of the page before. */
+    async list(before: string | undefined, limit: number): Promise<App[]> {
+      let ready = db.selectFrom('apps').selectAll().where('state', '=', 'ready');
+      if (before !== undefined) {
+        const last = db.selectFrom('apps').select('created_at').where('id', '=', before);
+        ready = ready.where(sql<boolean>`(created_at, id) < (${last}, ${before})`);
+      }
+      const page = ready.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit);
+      return (await run(database, page)).rows.map(toApp);
     },
 
     async listParts(id: string): Promise<Part[]> {

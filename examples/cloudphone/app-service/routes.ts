@@ -140,11 +140,7 @@ async function addRoutes(
 const userHeader = z.object({ 'x-user-id': z.string().max(128, 'at most 128 characters') });
 const uploadParams = z.object({ id: z.uuid('the id of an upload') });
 const pageQuery = z.object({
-  before: z.coerce
-    .number('ms since 1970')
-    .int('ms since 1970')
-    .min(0, 'ms since 1970')
-    .default(Number.MAX_SAFE_INTEGER),
+  before: z.uuid('the id of an app').optional(),
   limit: z.coerce.number('1 to 100').int('1 to 100').min(1, '1 to 100').max(100, '1 to 100').default(50),
 });
 

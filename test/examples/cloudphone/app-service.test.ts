@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 import { skipWithoutPostgres, startPostgres } from '../../support/postgres.ts';
@@ -141,6 +142,29 @@ test('with PostgreSQL it is the same', { skip: skipWithoutPostgres }, async (t) 
   const { config } = await startPostgres(t);
   const url = `postgres://${config.user}@/${config.database}?host=${config.host}&port=${config.port}`;
   await uploadThrough(await openAppGround(t, 'dir', url));
+});
+
+test('apps are listed page by page, each once, also those of the same moment', async (t) => {
+  const ground = await openAppGround(t, 'dir');
+  const [a] = await ground.start(1);
+  const content = makeContent(1);
+  const made: string[] = [];
+  for (let count = 0; count < 5; count++) {
+    const id = await announce(a!.url, content);
+    await sendPart(a!.url, id, content, 1);
+    assert.equal((await ask(`${a!.url}/uploads/${id}/complete`, 'POST')).status, 200);
+    made.push(id);
+  }
+  const database = new DatabaseSync(ground.environment.DATABASE_URL!.slice('sqlite:'.length));
+  database.exec('UPDATE apps SET created_at = 1000');
+  database.close();
+  const seen: string[] = [];
+  for (let page = '?limit=2'; page !== ''; ) {
+    const { apps } = (await ask(`${a!.url}/apps${page}`)).body as { apps: { id: string }[] };
+    seen.push(...apps.map(({ id }) => id));
+    page = apps.length < 2 ? '' : `?limit=2&before=${apps.at(-1)!.id}`;
+  }
+  assert.deepEqual(seen.sort(), made.sort());
 });
 
 test('a content is served in ranges, by its tag, and without a body to who asks for none', async (t) => {
