@@ -273,6 +273,10 @@ test('input that does not fit is refused with the field, the reason and what is 
     [{ userId: 'no spaces', message: 'x' }, 'userId'],
     [{ id: '', userId: 'ann', message: 'x' }, 'id'],
     [{ userId: 'ann', message: 'x', title: 7 }, 'title'],
+    // Half a character: neither the script of the history nor the inbox can read it.
+    [{ id: 'half-\ud800', userId: 'ann', message: 'x' }, 'id'],
+    [{ userId: 'ann', message: 'half \ud800' }, 'message'],
+    [{ userId: 'ann', message: 'x', title: 'half \ud800' }, 'title'],
   ] as const) {
     const answer = await send(url, body);
     assert.equal(answer.status, 400);
