@@ -18,18 +18,19 @@ export interface RoutesDeps extends CreateDeps {
 }
 
 const line = (max: number) => {
-  const allowed = `1 to ${max} characters in one line`;
+  const allowed = `1 to ${max} characters, no control characters`;
   return z
     .string(allowed)
     .min(1, allowed)
     .max(max, allowed)
-    .regex(/^[^\r\n]*$/, allowed);
+    .regex(/^\P{Cc}*$/u, allowed);
 };
+const deviceId = z.uuid('the id of a device');
 const newDevice = z.object({ userId: line(64).optional(), name: line(100) });
 const page = z.object({
   userId: line(64).optional(),
   limit: z.coerce.number('1 to 500').int('1 to 500').min(1, '1 to 500').max(500, '1 to 500').default(100),
-  after: z.uuid('the id of a device').optional(),
+  after: deviceId.optional(),
 });
 const requestKeySchema = z.string().regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters');
 
@@ -60,7 +61,7 @@ export function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   async function findDevice(request: FastifyRequest): Promise<Device> {
     const { id } = request.params as { id: string };
     const userId = userOf(request);
-    const device = await table.findById(id);
+    const device = deviceId.safeParse(id).success ? await table.findById(id) : null;
     if (device !== null && (userId === undefined || device.userId === userId)) return device;
     throw new Refusal(404, 'DEVICE_NOT_FOUND', `There is no device ${id}`, { id });
   }
@@ -81,7 +82,7 @@ export function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
     const user = userOf(request);
     const body = read(newDevice, request.body);
     const userId = onlyFor(user, body.userId);
-    if (userId === undefined) throw invalid('userId', 'is missing', '1 to 64 characters in one line');
+    if (userId === undefined) throw invalid('userId', 'is missing', '1 to 64 characters, no control characters');
     const header = request.headers['idempotency-key'];
     const requestKey = header === undefined ? null : read(requestKeySchema, header, 'Idempotency-Key');
     const created = await createDevice(deps, { userId, name: body.name, requestKey });

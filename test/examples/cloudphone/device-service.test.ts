@@ -92,6 +92,8 @@ test('a request that does not fit is refused with the field, the reason and what
     ['POST', '/devices', { userId: 'ann' }, 'name'],
     ['POST', '/devices', { name: 'phone' }, 'userId'],
     ['POST', '/devices', { userId: 'ann', name: 'two\nlines' }, 'name'],
+    ['POST', '/devices', { userId: 'ann', name: 'zero\0' }, 'name'],
+    ['GET', '/devices?userId=%00', undefined, 'userId'],
     ['POST', '/devices', { userId: 7, name: 'phone' }, 'userId'],
     ['POST', '/devices', undefined, 'body'],
     ['GET', '/devices?limit=0', undefined, 'limit'],
