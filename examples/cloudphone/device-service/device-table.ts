@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { guardRow } from 'drover';
 import { sql } from 'kysely';
-import { type Database, queries, run } from '../shared/database.ts';
+import { createTables, type Database, queries, run } from '../shared/database.ts';
 
 /**
  * creating → running → deleting → gone
@@ -88,14 +88,7 @@ export function createDeviceTable(database: Database) {
 
   return {
     async create(): Promise<void> {
-      await database.query(`CREATE TABLE IF NOT EXISTS devices (
-        id TEXT PRIMARY KEY, user_id TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, request_key TEXT,
-        adb INTEGER, webrtc INTEGER, scrcpy INTEGER, state TEXT NOT NULL, reason TEXT, restarts INTEGER NOT NULL,
-        created_at BIGINT NOT NULL, keeper TEXT, fence BIGINT)`);
-      await database.query('CREATE UNIQUE INDEX IF NOT EXISTS devices_request ON devices (user_id, request_key)');
-      await database.query('CREATE INDEX IF NOT EXISTS devices_host ON devices (host, state)');
-      await database.query('CREATE TABLE IF NOT EXISTS device_platform (id TEXT PRIMARY KEY)');
-      await database.query('CREATE INDEX IF NOT EXISTS devices_user ON devices (user_id, created_at, id)');
+      await createTables(database, tables);
     },
 
     /** Of this database: hosts may have phones of other platforms, which are none of ours. Call it after `create`, one at a time. */
@@ -210,6 +203,17 @@ export function createDeviceTable(database: Database) {
     },
   };
 }
+
+const tables = [
+  `CREATE TABLE IF NOT EXISTS devices (
+    id TEXT PRIMARY KEY, user_id TEXT NOT NULL, name TEXT NOT NULL, host TEXT NOT NULL, request_key TEXT,
+    adb INTEGER, webrtc INTEGER, scrcpy INTEGER, state TEXT NOT NULL, reason TEXT, restarts INTEGER NOT NULL,
+    created_at BIGINT NOT NULL, keeper TEXT, fence BIGINT)`,
+  'CREATE UNIQUE INDEX IF NOT EXISTS devices_request ON devices (user_id, request_key)',
+  'CREATE INDEX IF NOT EXISTS devices_host ON devices (host, state)',
+  'CREATE INDEX IF NOT EXISTS devices_user ON devices (user_id, created_at, id)',
+  'CREATE TABLE IF NOT EXISTS device_platform (id TEXT PRIMARY KEY)',
+];
 
 const noPorts = { adb: null, webrtc: null, scrcpy: null, keeper: null } as const;
 

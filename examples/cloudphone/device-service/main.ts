@@ -39,11 +39,9 @@ const drover = connect();
 await drover.ready();
 
 const table = createDeviceTable(database);
-// One after the other: PostgreSQL refuses two that create the same table at the same moment.
-const platformId = await drover.withLock('device-service:tables', {}, async () => {
-  await table.create();
-  return await table.readPlatformId();
-});
+await table.create();
+// One after the other: the first one makes it, for all.
+const platformId = await drover.withLock('device-service:platform', {}, table.readPlatformId);
 
 const ports = await drover.ports({
   pools: {

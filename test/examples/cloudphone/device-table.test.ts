@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import pg from 'pg';
 import type { createDeviceTable, DeviceTable } from '../../../examples/cloudphone/device-service/device-table.ts';
 import type { openDatabase } from '../../../examples/cloudphone/shared/database.ts';
 import { skipWithoutPostgres, startPostgres } from '../../support/postgres.ts';
@@ -106,5 +107,23 @@ test('the service runs on PostgreSQL', { skip: skipWithoutPostgres }, async (t) 
   assert.deepEqual((await send('GET', `${a.url}/devices?limit=1&after=${device.id}`)).body.devices, []);
   assert.equal((await send('DELETE', `${b.url}/devices/${device.id}`)).status, 204);
   assert.equal((await find(a, device.id)).state, 'gone');
+  // PostgreSQL takes no such text.
+  assert.equal((await send('GET', `${a.url}/devices/%00`)).status, 404);
   assert.deepEqual(await list(b), []);
+});
+
+test('tables that are there are not waited for while somebody writes to them', {
+  skip: skipWithoutPostgres,
+}, async (t) => {
+  const url = await databases.postgres!.url(t);
+  const table = await openTable(t, url);
+  await table.insert({ id: randomUUID(), userId: 'ann', name: 'phone', host: 'host-1' }, null);
+  const writer = new pg.Client({ connectionString: url });
+  await writer.connect();
+  try {
+    await writer.query(`BEGIN; UPDATE devices SET name = 'frozen'`);
+    await openTable(t, `${url}&options=${encodeURIComponent('-c lock_timeout=200ms')}`);
+  } finally {
+    await writer.end();
+  }
 });
