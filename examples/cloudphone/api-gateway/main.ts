@@ -1,13 +1,14 @@
 import { connect } from 'drover';
 import { durationMs } from '../shared/duration-ms.ts';
+import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { createTokenVerifier } from '../shared/tokens.ts';
 import { trustRouters } from '../shared/trust-routers.ts';
 import { wholeNumber } from '../shared/whole-number.ts';
 import { buildGateway } from './routes.ts';
 
-const { AUTH = 'optional', RATE_LIMIT = '6000', UPSTREAM_TIMEOUT = '30s', SOCKET_DRAIN = '2s' } = process.env;
-if (AUTH !== 'optional' && AUTH !== 'required') throw new Error(`AUTH is "${AUTH}"; write optional or required`);
+const { RATE_LIMIT = '6000', UPSTREAM_TIMEOUT = '30s', SOCKET_DRAIN = '2s' } = process.env;
+const isTokenRequired = isUserRequired(process.env);
 const rateLimit = wholeNumber('RATE_LIMIT', RATE_LIMIT);
 
 const drover = connect();
@@ -21,7 +22,7 @@ const app = buildGateway({
   rateLimit,
   urlOf: (service) => drover.service(service).url(),
   verifier: createTokenVerifier(drover),
-  isTokenRequired: AUTH === 'required',
+  isTokenRequired,
   upstreamTimeoutMs: durationMs('UPSTREAM_TIMEOUT', UPSTREAM_TIMEOUT),
   socketDrainMs: durationMs('SOCKET_DRAIN', SOCKET_DRAIN),
   // The router before this service.

@@ -1,16 +1,18 @@
 import { connect, createRunTable, createSqlCallbackTable, createSqlFence } from 'drover';
 import { openDatabase } from '../shared/database.ts';
 import { durationMs } from '../shared/duration-ms.ts';
+import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { expireOrders } from './expire-orders.ts';
 import { startNoticeRelay } from './notice-relay.ts';
 import { createOrderStore } from './order-store.ts';
 import { buildRoutes } from './routes.ts';
 
-const { AUTH = 'optional', NODE_ENV, PAYMENT_SECRET, DATABASE_URL } = process.env;
+const { NODE_ENV, PAYMENT_SECRET, DATABASE_URL } = process.env;
 const { ORDER_TTL = '30m', CANCEL_SCHEDULE = '*/5 * * * *' } = process.env;
 
-const isStrict = AUTH === 'required' || NODE_ENV === 'production';
+const mustLogIn = isUserRequired(process.env);
+const isStrict = mustLogIn || NODE_ENV === 'production';
 if (isStrict && !PAYMENT_SECRET) throw new Error('Set PAYMENT_SECRET: payments have to be signed here');
 
 /** A transaction takes milliseconds: a process that is silent for so long is believed dead, and its callback taken over. */
@@ -52,7 +54,7 @@ const app = buildRoutes({
   ...{ database, store, relay, orderTtlMs: durationMs('ORDER_TTL', ORDER_TTL) },
   callbacks: drover.callbacks({ database: callbackTable, processingMs: callbackProcessingMs }),
   signature: { secret: PAYMENT_SECRET, isRequired: isStrict },
-  isUserRequired: AUTH === 'required',
+  isUserRequired: mustLogIn,
 });
 
 await serve(app, async () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import { layOutExample } from '../run-example.ts';
 
-for (const service of ['app-service', 'device-service', 'notification-service']) {
+for (const service of ['api-gateway', 'app-service', 'billing-service', 'device-service', 'notification-service']) {
   test(`${service} does not start with an AUTH that is neither optional nor required`, (t) => {
     const main = join(layOutExample(t, 'cloudphone'), service, 'main.ts');
     const { status, stderr } = spawnSync(process.execPath, [main], {
