@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Refusal, readInput } from '../shared/refusal.ts';
 import { idSchema } from './id-schema.ts';
@@ -32,10 +33,13 @@ export function readPaymentEvent(contentType: string | undefined, body: Buffer):
   }
 }
 
-/** By what deliveries of one event are told from others. */
-export function keyOf({ eventId, orderId, status, paymentId }: PaymentEvent): string {
+/**
+ * By what deliveries of one event are told from others. Where the provider gives it no id, by its exact bytes: told in other
+ * words, it is looked at anew, and a payment that is booked is known by its own id.
+ */
+export function keyOf({ eventId, orderId, status }: PaymentEvent, body: Buffer): string {
   if (eventId !== undefined) return `event:${eventId}`;
-  return ['order', orderId, status, ...(paymentId === undefined ? [] : [paymentId])].join(':');
+  return ['order', orderId, status, createHash('sha256').update(body).digest('hex')].join(':');
 }
 
 function parseJson(body: Buffer): unknown {

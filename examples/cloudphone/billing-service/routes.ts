@@ -130,7 +130,7 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
     });
     const callbackRoute = droverCallback(webhooks, {
       ...{ callbacks, scope: 'payment', waitMs: callbackWaitMs },
-      key: ({ headers }, body) => keyOf(readPaymentEvent(headers['content-type'], body)),
+      key: ({ headers }, body) => keyOf(readPaymentEvent(headers['content-type'], body), body),
     });
     callbackRoute('/webhooks/payment', async (run, { headers }, body) => {
       const { orderId, status, paymentId } = readPaymentEvent(headers['content-type'], body);

@@ -61,6 +61,15 @@ for (const { dialect, skip } of dialects) {
       assert.deepEqual(await entriesOf(id), [`payment:of-${id} to user:events`]);
     });
 
+    test('a payment that is told again in other words is known, also where its events have no id', async () => {
+      const { id } = await placeOrder(urls[0], { userId: 'words' });
+      const told = { orderId: id, status: 'paid' };
+      assert.equal((await post(`${urls[0]}/webhooks/payment`, { ...told, try: 1 })).body.payment, 'booked');
+      const again = await post(`${urls[1]}/webhooks/payment`, { ...told, try: 2 });
+      assert.deepEqual([again.status, again.body.payment], [200, 'known']);
+      assert.deepEqual(await entriesOf(id), [`payment:of-${id} to user:words`]);
+    });
+
     test('money for an order that is cancelled, or paid already, is kept to be refunded', async () => {
       const cancelled = await placeOrder(urls[0], { userId: 'late' });
       assert.equal((await post(`${urls[0]}/orders/${cancelled.id}/cancel`, {})).body.status, 'CANCELLED');
