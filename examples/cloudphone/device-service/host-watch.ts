@@ -45,6 +45,8 @@ export async function watchHosts(options: HostWatchOptions) {
           else if (nowMs - sinceMs < lostMs) absentSinceMs.set(host, sinceMs);
           else {
             const count = await table.markLost(host, `host ${host} is gone`, (tx) => fences.check(tx, fence));
+            // Should it come back, and go again, its time begins anew.
+            absentSinceMs.delete(host);
             console.log(`Host ${host} is gone: ${count} devices lost`);
           }
         }
