@@ -74,6 +74,11 @@ async function bringUp({ drover, ports, table, host }: CreateDeps, id: string): 
   for (let start = 1; ; start++) {
     const allocation = await allocateFor(ports, id);
     const claim = { id, token: allocation.token };
+    const undo = async () => {
+      // Where another instance took over meanwhile, what runs is its phone.
+      if (!(await table.hasLaterKeeper(claim).catch(() => false))) await host.end(id);
+      await allocation.release();
+    };
     try {
       // Both writes are refused where it was deleted meanwhile, or its host was given up.
       if (!(await table.givePorts(claim, drover.coordination.participantId, portsOf(allocation)))) {
@@ -82,11 +87,9 @@ async function bringUp({ drover, ports, table, host }: CreateDeps, id: string): 
       allocation.assertHeld();
       await host.start(id, portsOf(allocation));
       if (await table.markRunning(claim)) return;
-      await host.end(id);
-      return await allocation.release();
+      return await undo();
     } catch (error) {
-      await host.end(id);
-      await allocation.release();
+      await undo();
       // A process that was paused for long is not sure of its ports: it asks anew.
       const isPassing = !isDroverError(error) || error.code === 'LEASE_LOST';
       if (start >= maxStarts || !isPassing) throw error;

@@ -160,6 +160,11 @@ export function createDeviceTable(database: Database) {
     givePorts: (claim: Claim, keeper: string, ports: DevicePorts) => write(claim, ['creating'], { keeper, ...ports }),
     /** From here on `keeper` looks after it, and nobody of an earlier token. */
     claim: (claim: Claim, keeper: string, ports: DevicePorts) => write(claim, active, { keeper, ...ports }),
+    /** Whether it was claimed with a later token than this one. */
+    async hasLaterKeeper({ id, token }: Claim): Promise<boolean> {
+      const later = db.selectFrom('devices').select('id').where('id', '=', id).where('fence', '>', token);
+      return (await run(database, later)).rows.length > 0;
+    },
     markRunning: (claim: Claim) => write(claim, ['creating'], { state: 'running' }),
     countRestarts: (claim: Claim, restarts: number) => write(claim, alive, { restarts }),
     markFailed: (claim: Claim, reason: string) => write(claim, alive, { state: 'failed', reason, ...noPorts }),

@@ -3,8 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import pg from 'pg';
+import type { createDevice } from '../../../examples/cloudphone/device-service/create-device.ts';
 import type { createDeviceTable, DeviceTable } from '../../../examples/cloudphone/device-service/device-table.ts';
+import type { watchHosts } from '../../../examples/cloudphone/device-service/host-watch.ts';
 import type { openDatabase } from '../../../examples/cloudphone/shared/database.ts';
+import { DroverError } from '../../../shared/contracts/drover-error.ts';
+import { eventually } from '../../support/eventually.ts';
 import { skipWithoutPostgres, startPostgres } from '../../support/postgres.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import { layOutExample } from '../run-example.ts';
@@ -25,6 +29,10 @@ const databases: Record<string, { skip: string | false; url: (t: TestContext) =>
 
 /** As a service has it: the examples import the package `drover`, which lies above a laid out copy. */
 async function openTable(t: TestContext, url: string): Promise<DeviceTable> {
+  return (await openModules(t, url)).table;
+}
+
+async function openModules(t: TestContext, url: string) {
   const directory = layOutExample(t, 'cloudphone');
   const shared = (await import(join(directory, 'shared/database.ts'))) as { openDatabase: typeof openDatabase };
   const service = (await import(join(directory, 'device-service/device-table.ts'))) as {
@@ -36,7 +44,7 @@ async function openTable(t: TestContext, url: string): Promise<DeviceTable> {
   const table = service.createDeviceTable(database);
   await table.create();
   await table.create();
-  return table;
+  return { directory, database, table };
 }
 
 for (const [name, { skip, url }] of Object.entries(databases)) {
@@ -125,5 +133,82 @@ test('tables that are there are not waited for while somebody writes to them', {
     await openTable(t, `${url}&options=${encodeURIComponent('-c lock_timeout=200ms')}`);
   } finally {
     await writer.end();
+  }
+});
+
+test('a creation that was paused for long leaves the phone of who took the device over alone', async (t) => {
+  const { directory, table } = await openModules(t, await databases.sqlite!.url(t));
+  const path = join(directory, 'device-service/create-device.ts');
+  const { createDevice: make }: { createDevice: typeof createDevice } = await import(path);
+  const ended: string[] = [];
+  const host = { end: async (id: string) => void ended.push(id) };
+  let asked = 0;
+  const allocate = async (_counts: unknown, { requestId }: { requestId: string }) => {
+    if (++asked > 1) throw new DroverError('ARGUMENT_INVALID', 'another one has them');
+    return {
+      ...{ id: requestId, token: 1, ports: { adb: [1], webrtc: [2], scrcpy: [3] }, release: async () => undefined },
+      assertHeld() {
+        throw new DroverError('LEASE_LOST', 'nothing was heard for too long');
+      },
+    };
+  };
+  const late: DeviceTable = {
+    ...table,
+    async givePorts(claim, ...given) {
+      const isGiven = await table.givePorts(claim, ...given);
+      // Here the process is paused, and another instance of the host takes over.
+      assert.ok(await table.claim({ id: claim.id, token: 2 }, 'b', ports));
+      assert.ok(await table.markRunning({ id: claim.id, token: 2 }));
+      return isGiven;
+    },
+  };
+  const drover = { host: 'host-1', coordination: { participantId: 'a' } };
+  const deps = { drover, ports: { host: 'host-1', allocate }, table: late, host };
+  const request = { userId: 'ann', name: 'phone', requestKey: null };
+  const created = await make(deps as unknown as Parameters<typeof createDevice>[0], request);
+  assert.deepEqual([created.kind, created.kind === 'created' && created.device.keeper], ['created', 'b']);
+  assert.deepEqual(ended, []);
+});
+
+test('a host that was given up, and came back, is given up anew only after the whole time', async (t) => {
+  const { directory, database, table } = await openModules(t, await databases.sqlite!.url(t));
+  const path = join(directory, 'device-service/host-watch.ts');
+  const { watchHosts: open }: { watchHosts: typeof watchHosts } = await import(path);
+  const present = new Set(['host-1']);
+  let looks = 0;
+  const list = async () => {
+    looks += 1;
+    return [...present].map((member) => ({ member }));
+  };
+  let watching: Promise<void> | undefined;
+  type Watch = (term: number, signal: AbortSignal) => Promise<void>;
+  const drover = {
+    host: 'host-1',
+    presence: () => ({ join: async () => undefined, list }),
+    election: () => ({
+      campaign({ onElected }: { onElected: Watch }) {
+        watching = onElected(1, ending.signal);
+      },
+    }),
+  };
+  const ending = new AbortController();
+  const lostMs = 2000;
+  await open({ drover: drover as unknown as Parameters<typeof watchHosts>[0]['drover'], database, table, lostMs });
+  const [first, second] = [randomUUID(), randomUUID()];
+  const lookTwice = (from = looks) => eventually(() => looks > from + 2, { intervalMs: 1 });
+  const stateOf = async (id: string) => (await table.findById(id))!.state;
+  try {
+    await table.insert({ id: first, userId: 'ann', name: 'phone', host: 'host-2' }, null);
+    await eventually(async () => assert.equal(await stateOf(first), 'lost'), { timeoutMs: 10_000 });
+    // It comes back without a device, has one later, and its only instance is replaced.
+    present.add('host-2');
+    await lookTwice();
+    present.delete('host-2');
+    await table.insert({ id: second, userId: 'ann', name: 'phone', host: 'host-2' }, null);
+    await lookTwice();
+    assert.equal(await stateOf(second), 'creating');
+  } finally {
+    ending.abort();
+    await watching;
   }
 });
