@@ -99,7 +99,16 @@ async function isMissing(tx: SqlExecutor, statement: string): Promise<boolean> {
 
 /** SQLSTATE of PostgreSQL: no connection, shutting down, too many clients, ended while idle, lock or time was not to be had. */
 const awayStates = /^(08...|57P0[1-5]|53...|25P03|55P03|57014|40001|40P01)$/;
-const awayCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'ENOENT']);
+const awayCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
 /** What pg says without a code. */
 const awayMessages =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection)/;

@@ -241,6 +241,16 @@ test('a limit that is no number is told, and is not taken for no limit', () => {
   }
 });
 
+test('a database whose name cannot be looked up now is away', () => {
+  const noAnswer = `import dns from 'node:dns';
+    dns.lookup = (name, options, done) => done(Object.assign(new Error('no name server'), { code: 'EAI_AGAIN' }));`;
+  const env = { PATH: process.env.PATH, DATABASE_URL: 'postgres://nobody@database.example/none' };
+  const main = join(ground.directory, 'user-service', 'main.ts');
+  const preload = `--import=data:text/javascript,${encodeURIComponent(noAnswer)}`;
+  const { stderr } = spawnSync(process.execPath, [preload, main], { env });
+  assert.match(stderr.toString(), /The database is away: no name server/);
+});
+
 test('without Redis nobody gets in, and nobody is told that a token is wrong', async () => {
   const { token } = await logIn(a.url);
   ground.redis.pause();
