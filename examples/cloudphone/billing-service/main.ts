@@ -4,6 +4,7 @@ import { durationMs } from '../shared/duration-ms.ts';
 import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
 import { expireOrders } from './expire-orders.ts';
+import { forgetCallbacks } from './forget-callbacks.ts';
 import { startNoticeRelay } from './notice-relay.ts';
 import { createOrderStore } from './order-store.ts';
 import { buildRoutes } from './routes.ts';
@@ -47,7 +48,7 @@ drover.cron(
   { onStoreDown: 'run' },
 );
 drover.cron('forget-payment-callbacks', '@daily', async (run) => ({
-  forgotten: await callbackTable.prune(run.tick.getTime() - callbacksKeptMs),
+  forgotten: await forgetCallbacks(run, callbackTable, run.tick.getTime() - callbacksKeptMs),
 }));
 
 const app = buildRoutes({

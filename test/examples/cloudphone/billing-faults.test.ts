@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
+import { forgetCallbacks } from '../../../examples/cloudphone/billing-service/forget-callbacks.ts';
+import { type CronRun, createSqlCallbackTable, fromSqlite } from '../../../sdk/index.ts';
 import { eventually } from '../../support/eventually.ts';
 import { skipWithoutPostgres } from '../../support/postgres.ts';
 import type { RunningExample } from '../run-example.ts';
@@ -80,6 +83,22 @@ for (const { dialect, skip } of dialects) {
     await assertBooksBalance(ground, a.url);
   });
 }
+
+test('a day with more callbacks than one statement forgets is forgotten whole, and not what came later', async () => {
+  const database = fromSqlite(new DatabaseSync(':memory:'));
+  const table = createSqlCallbackTable({ database, table: 'callbacks' });
+  await table.create();
+  const rows = (scope: string, count: number, at: number) =>
+    database.query(
+      `INSERT INTO callbacks WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+        SELECT '${scope}', i, '', '', ${at} FROM n`,
+    );
+  await rows('old', 25_000, 1);
+  await rows('new', 3, 100);
+  const run = { assert: () => undefined } as unknown as CronRun;
+  assert.equal(await forgetCallbacks(run, table, 100), 25_000);
+  assert.equal((await database.query('SELECT 1 FROM callbacks')).rowCount, 3);
+});
 
 test('a run of the job expires nothing once the database has seen a later one', async (t) => {
   const ground = await openBillingGround(t, 'sqlite');
