@@ -27,6 +27,7 @@ export interface DeviceLinkOptions {
 
 /** A phone on the same host answers within milliseconds; a host under load may take its time. */
 const answerTimeoutMs = 10_000;
+const maxAnswerLength = 1000;
 
 /** Connects to a phone and waits for its first answer. Rejects when none listens there. */
 export async function openDeviceLink(controlPath: string, options: DeviceLinkOptions = {}): Promise<DeviceLink> {
@@ -49,8 +50,13 @@ export async function openDeviceLink(controlPath: string, options: DeviceLinkOpt
     const lines = (rest + part).split('\n');
     rest = lines.pop() ?? '';
     const last = lines.at(-1);
-    if (last === undefined) return;
-    status = JSON.parse(last) as DeviceStatus;
+    const said = last === undefined ? undefined : readStatus(last);
+    // Its user may run anything in it: what it says must not end us.
+    if (said === null || rest.length > maxAnswerLength) {
+      return void socket.destroy(new Error('It does not talk as a device does'));
+    }
+    if (said === undefined) return;
+    status = said;
     isOwed = false;
     socket.setTimeout(0);
     answered.resolve();
@@ -78,4 +84,12 @@ export async function openDeviceLink(controlPath: string, options: DeviceLinkOpt
     },
     close: () => socket.destroy(),
   };
+}
+
+function readStatus(line: string): DeviceStatus | null {
+  try {
+    return JSON.parse(line) as DeviceStatus;
+  } catch {
+    return null;
+  }
 }
