@@ -73,8 +73,10 @@ export function startKeeper(options: KeeperOptions) {
   async function keep(device: Device, allocation: PortAllocation): Promise<void> {
     const { id } = device;
     if (kept.has(id)) return;
-    if (!(await table.claim({ id, token: allocation.token }, self, portsOf(allocation)))) {
-      await host.end(id);
+    const claim = { id, token: allocation.token };
+    if (!(await table.claim(claim, self, portsOf(allocation)))) {
+      // Where another instance was faster, what runs is its phone.
+      if (!(await table.hasLaterKeeper(claim))) await host.end(id);
       return await allocation.release();
     }
     kept.set(id, { allocation, notBeforeMs: 0, isBusy: false });

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import pg from 'pg';
 import type { createDevice } from '../../../examples/cloudphone/device-service/create-device.ts';
+import { openDeviceLink } from '../../../examples/cloudphone/device-service/device-link.ts';
 import type { createDeviceTable, DeviceTable } from '../../../examples/cloudphone/device-service/device-table.ts';
 import type { watchHosts } from '../../../examples/cloudphone/device-service/host-watch.ts';
+import type { startKeeper } from '../../../examples/cloudphone/device-service/keeper.ts';
 import type { openDatabase } from '../../../examples/cloudphone/shared/database.ts';
 import { DroverError } from '../../../shared/contracts/drover-error.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -210,5 +214,58 @@ test('a host that was given up, and came back, is given up anew only after the w
   } finally {
     ending.abort();
     await watching;
+  }
+});
+
+test('who adopts a device, and is paused before it says so, leaves the phone of the next one alone', async (t) => {
+  const { directory, table } = await openModules(t, await databases.sqlite!.url(t));
+  const path = join(directory, 'device-service/keeper.ts');
+  const { startKeeper: start }: { startKeeper: typeof startKeeper } = await import(path);
+  const id = randomUUID();
+  await table.insert({ id, userId: 'ann', name: 'phone', host: 'host-1' }, null);
+  await table.givePorts({ id, token: 1 }, 'dead', ports);
+  await table.markRunning({ id, token: 1 });
+  const ended: string[] = [];
+  let isReleased = false;
+  const adopt = async () => {
+    assert.ok(await table.claim({ id, token: 3 }, 'b', ports));
+    const release = async () => {
+      isReleased = true;
+    };
+    return { token: 2, ports: { adb: [1], webrtc: [2], scrcpy: [3] }, release };
+  };
+  const options = {
+    drover: {
+      ...{ host: 'host-1', coordination: { participantId: 'a' } },
+      topic: () => ({ subscribe: () => ({ close: () => undefined }) }),
+      tryLock: async () => ({ release: async () => undefined }),
+    },
+    ports: { adopt, list: async () => [{ allocationId: id, state: 'orphaned' }] },
+    host: { watch: () => undefined, list: async () => [id], end: async () => void ended.push(id) },
+    ...{ usage: { publish: async () => undefined }, table, lookMs: 60_000 },
+  };
+  const keeper = start(options as unknown as Parameters<typeof startKeeper>[0]);
+  await eventually(() => isReleased);
+  await keeper.close();
+  assert.deepEqual(ended, []);
+});
+
+test('a phone that talks nonsense is one that does not answer', async (t) => {
+  const path = join(tempDirectory(t), 'phone.sock');
+  for (const nonsense of ['nonsense\n', 'x'.repeat(100_000)]) {
+    const server = createServer(
+      (socket) =>
+        void socket
+          .on('error', () => undefined)
+          .resume()
+          .write(nonsense),
+    ).listen(path);
+    await once(server, 'listening');
+    try {
+      await assert.rejects(openDeviceLink(path), /does not talk as a device does/);
+    } finally {
+      server.close();
+      await once(server, 'close');
+    }
   }
 });
