@@ -1,4 +1,5 @@
 // npm test: runs the tests below test/ (or below the paths given as arguments) and fails on processes they leave behind.
+// With --long it runs those that take long instead, *.long.test.ts; a file that is named is run in any case.
 
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -19,7 +20,9 @@ const fileLimitMs = fileTimeoutMs + 30_000;
 /** Processes that are on their way out when the runner ends are given this long. */
 const leakGraceMs = 3000;
 
-const files = await findTestFiles(process.argv.slice(2));
+const args = process.argv.slice(2);
+const isLong = args.includes('--long');
+const files = await findTestFiles(args.filter((arg) => arg !== '--long'));
 const runId = randomUUID();
 process.stdout.write(`running ${files.length} test files, ${concurrency} at a time\n`);
 const exitCode = await runTests(files, runId);
@@ -32,7 +35,11 @@ async function findTestFiles(filters: readonly string[]): Promise<string[]> {
   for (const filter of filters.length > 0 ? filters : ['test']) {
     const before = found.length;
     if (filter.endsWith('.test.ts') && existsSync(path.resolve(root, filter))) found.push(filter);
-    else for await (const file of glob(`${filter}/**/*.test.ts`, { cwd: root })) found.push(file);
+    else {
+      for await (const file of glob(`${filter}/**/*.test.ts`, { cwd: root })) {
+        if (file.endsWith('.long.test.ts') === isLong) found.push(file);
+      }
+    }
     if (found.length > before) continue;
     process.stderr.write(`no test file is at or below ${filter}; example: npm test -- test/shared\n`);
     process.exit(1);

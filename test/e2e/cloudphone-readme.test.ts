@@ -8,10 +8,12 @@ const directory = fileURLToPath(new URL('../../examples/cloudphone', import.meta
 /** Of Node, and of the agent, which the page explains in a sentence. */
 const explained = /^(PORT|HOST|DROVER_.*|PATH|AWS_.*)$/;
 
-/** Names that a source takes from its environment: `process.env.NAME`, and `const { NAME = … } = process.env`. */
+/** What a source takes from its environment: `process.env.NAME`, `const { NAME = … } = process.env`, and `({ NAME = … }: Readonly<Record<…`. */
 function namesIn(source: string): string[] {
-  const destructured = [...source.matchAll(/const \{([^}]*)\} = process\.env;/g)].flatMap(([, inside]) =>
-    [...inside!.replace(/\/\*[\s\S]*?\*\/|'[^']*'/g, '').matchAll(/(?:^|,)\s*([A-Z][A-Z_0-9]+)/g)].map(
+  const destructured = [
+    ...source.matchAll(/const \{([^}]*)\} = process\.env;|\(\{([^}]*)\}: Readonly<Record<string, string/g),
+  ].flatMap(([, inside, given]) =>
+    [...(inside ?? given)!.replace(/\/\*[\s\S]*?\*\/|'[^']*'/g, '').matchAll(/(?:^|,)\s*([A-Z][A-Z_0-9]+)/g)].map(
       ([, name]) => name!,
     ),
   );
