@@ -26,6 +26,8 @@ export interface SentinelSet {
   readonly nodes: readonly SentinelNode[];
   /** As a majority of the Sentinels says. */
   master(): Promise<SentinelNode>;
+  /** Whether the master has both others as replicas that keep up: the set can lose one more. */
+  isWhole(): Promise<boolean>;
 }
 
 export interface SentinelSetOptions {
@@ -109,16 +111,25 @@ export async function startSentinelSet(t: Lifetime, options: SentinelSetOptions 
   );
   await eventually(() => everySentinelKnowsAll(address, sentinelPorts), { timeoutMs: 20_000, intervalMs: 100 });
 
+  async function isWhole(): Promise<boolean> {
+    const { port } = await master();
+    const place = port === nodes[0]!.port ? first.address : address;
+    return (await ask(place, port, replicasOf)) === nodeCount - 1;
+  }
+
+  async function master(): Promise<SentinelNode> {
+    const answers = await Promise.all(sentinelPorts.map((port) => masterPort(address, port)));
+    const port = answers.find((answer) => answers.filter((other) => other === answer).length * 2 > sentinelCount);
+    const node = nodes.find((candidate) => candidate.port === port);
+    if (node === undefined) throw new Error(`The Sentinels do not agree on a master: ${answers.join(', ')}`);
+    return node;
+  }
+
   return {
     url: `redis+sentinel://${sentinelPorts.map((port) => `${address}:${port}`).join(',')}/${masterName}`,
     nodes,
-    async master() {
-      const answers = await Promise.all(sentinelPorts.map((port) => masterPort(address, port)));
-      const port = answers.find((answer) => answers.filter((other) => other === answer).length * 2 > sentinelCount);
-      const node = nodes.find((candidate) => candidate.port === port);
-      if (node === undefined) throw new Error(`The Sentinels do not agree on a master: ${answers.join(', ')}`);
-      return node;
-    },
+    master,
+    isWhole,
   };
 }
 
