@@ -12,14 +12,11 @@ test('no port is given while somebody listens on it, and none is lost, when whol
 });
 
 test('the campaign finds ports that are given twice where keys expire and nobody renews them', async (t) => {
-  const variant = 'expiring-keys';
-  const result = await runPortsCampaign({
-    ...size,
-    allocations: 400,
-    killEvery: 150,
-    variant,
-    devicePercent: 4,
-    lifetime: t,
-  });
-  assert.ok(result.doubleListeners > 0);
+  const mistaken = { ...size, allocations: 400, killEvery: 150, variant: 'expiring-keys', devicePercent: 4 } as const;
+  // Whether a device starts between the end of a key and its next owner is chance; a run of it sees that nearly always.
+  let doubleListeners = 0;
+  for (let seed = 1; seed <= 5 && doubleListeners === 0; seed += 1) {
+    doubleListeners += (await runPortsCampaign({ ...mistaken, seed, lifetime: t })).doubleListeners;
+  }
+  assert.ok(doubleListeners > 0);
 });
