@@ -89,8 +89,8 @@ test('a client that takes no answers gets no further requests worked on', async 
   );
   assert.ok(requests < count, `all of ${count} were worked on`);
   socket.resume();
-  await eventually(() => text().length > count * answer.length, { timeoutMs: 20_000 });
-  assert.equal(requests, count);
+  // With their heads, the answers are that long before the last of them has come.
+  await eventually(() => text().length > count * answer.length && requests === count, { timeoutMs: 20_000 });
 });
 
 test('HTTP/1.0 gets what it understands: no chunks, no interim answers, a connection that closes unless it asks', async (t) => {
