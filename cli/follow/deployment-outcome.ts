@@ -30,7 +30,9 @@ export function deploymentOutcome(deployment: Deployment): DeploymentOutcome | u
     case 'rolled-back':
       return failed(
         isPlacement(deployment) ? 'PLACEMENT_IMPOSSIBLE' : 'DEPLOYMENT_ROLLED_BACK',
-        `${revision} failed; ${service} is back on revision ${from?.revision ?? '?'}`,
+        kind === 'scale'
+          ? `${service} could not be scaled; it has as many instances as before`
+          : `${revision} failed; ${service} is back on revision ${from?.revision ?? '?'}`,
       );
     case 'superseded':
       return failed('STATE_CONFLICT', `${revision} was superseded by another deployment: ${reason}`);

@@ -1,4 +1,10 @@
-import type { Deployment, DeploymentFailure, DeploymentState, Target } from '../../shared/contracts/entities.ts';
+import type {
+  Deployment,
+  DeploymentFailure,
+  DeploymentState,
+  Service,
+  Target,
+} from '../../shared/contracts/entities.ts';
 import { type Draft, sameTarget } from './draft.ts';
 import { findFailures, findUnboundRoute } from './failures.ts';
 import type { RolloutOutcome } from './rollout.ts';
@@ -87,12 +93,17 @@ function changeCourse(
     update(draft, view, deployment, { state: 'failed', reason, failures });
   } else if (deployment.update.failureAction === 'pause') {
     update(draft, view, deployment, { state: 'paused', reason, failures });
-  } else if (deployment.from === null || sameTarget(deployment.from, deployment.to)) {
+  } else if (deployment.from === null || (sameTarget(deployment.from, deployment.to) && !hasOwnScale(view.service))) {
     update(draft, view, deployment, { state: 'failed', reason, failures });
   } else {
     const service = { target: deployment.from, stable: view.service.stable };
     update(draft, view, deployment, { state: 'rolling-back', reason, failures, service });
   }
+}
+
+/** The deployment brought another count: there is something to go back to, also when the revision has not changed. */
+function hasOwnScale({ scale, stableScale = scale }: Service): boolean {
+  return scale.instances !== stableScale.instances || scale.hosts !== stableScale.hosts;
 }
 
 /** A rollback is never rolled back. When it makes no progress it ends as failed, and its slots are still tried on. */

@@ -9,7 +9,7 @@ export const eventMeanings = {
   'node.eligibilityChanged': 'A user drained the node, or took it back into service.',
   'node.removed': 'A user removed the node; its certificate is of no use any more.',
   'service.deployed': 'A user made a new revision the target.',
-  'service.scaled': 'A user changed how many instances run.',
+  'service.scaled': 'A user changed how many instances run, or a deploy that failed went back to the count before.',
   'service.stopped': 'A user stopped the service.',
   'service.started': 'A user started a stopped service.',
   'service.deleted': 'A user deleted the service; its instances are leaving.',

@@ -48,6 +48,9 @@ export const serviceSchema = z.object({
   target: targetSchema,
   stable: targetSchema.nullable().describe('The last target whose deployment succeeded; a rollback goes there'),
   scale: scaleSchema.describe('Of the target revision, or as `scale` set it since'),
+  stableScale: scaleSchema
+    .optional()
+    .describe('As at the last success, or as `scale` set it since; a deploy that fails goes back there'),
   stopped: z.boolean(),
   deleted: z.boolean(),
   deploymentId: idSchema.nullable().describe('The deployment in progress'),

@@ -34,7 +34,10 @@ export type LeaderAction =
       readonly reason: string;
       readonly failures: readonly DeploymentFailure[];
       readonly progress: { readonly total: number; readonly updated: number; readonly healthy: number };
-      /** New target and stable target of the service, where this change moves them. */
+      /**
+       * New target and stable target of the service, where this change moves them. With the target the scale goes back
+       * and forth by itself: `rolling-back` returns to the stable one, and what succeeded is the stable one.
+       */
       readonly service?: { readonly target: Target; readonly stable: Target | null };
     }
   | { readonly type: 'setNodeState'; readonly nodeId: string; readonly state: Node['state']; readonly reason: string }

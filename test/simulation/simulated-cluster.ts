@@ -396,9 +396,12 @@ export class SimulatedCluster {
   #checkRest(): void {
     const { store } = this;
     for (const service of store.services.values()) {
-      const { name, target, scale } = service;
+      const { name, target, scale, stableScale } = service;
       if (service.deleted) throw new BrokenInvariant(`I3 ${name} was deleted and is still there`);
       if (service.deploymentId !== null) throw new BrokenInvariant(`I15 the deployment of ${name} has not ended`);
+      if (scale.instances !== stableScale?.instances) {
+        throw new BrokenInvariant(`I3 ${name} keeps the count of a deploy that failed`);
+      }
       const live = [...store.instances.values()].filter((i) => i.service === name && !isTerminal(i.status.state));
       const good = live.filter(
         (i) => i.status.health === 'healthy' && i.revision === target.revision && i.generation >= target.generation,

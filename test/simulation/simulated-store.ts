@@ -77,11 +77,13 @@ export class SimulatedStore {
       });
     }
     const target = { revision, generation: before?.target.generation ?? 0 };
+    const { stableScale } = before ?? {};
     this.services.set(spec.name, {
       name: spec.name,
       target,
       stable: before?.stable ?? null,
-      scale: before?.scale ?? spec.scale,
+      scale: toRevision === undefined ? spec.scale : (stableScale ?? spec.scale),
+      ...(stableScale === undefined ? {} : { stableScale }),
       stopped: false,
       deleted: false,
       deploymentId: before?.deploymentId ?? null,
@@ -103,7 +105,7 @@ export class SimulatedStore {
   scale(name: string, scale: Service['scale']): void {
     const service = this.services.get(name);
     if (service === undefined || service.deleted) return;
-    this.services.set(name, { ...service, scale });
+    this.services.set(name, { ...service, scale, stableScale: scale });
     this.#beginDeployment(name, 'scale', service.target);
   }
 
@@ -274,10 +276,16 @@ export class SimulatedStore {
       this.services.set(service.name, {
         ...service,
         ...action.service,
+        ...this.#scaleAfter(action.state, service),
         deploymentId: isEnded(action.state) ? null : service.deploymentId,
       });
     }
     return true;
+  }
+
+  #scaleAfter(state: Deployment['state'], { scale, stableScale }: Service): Partial<Service> {
+    if (state === 'rolling-back') return { scale: stableScale ?? scale };
+    return state === 'succeeded' || state === 'rolled-back' ? { stableScale: scale } : {};
   }
 
   #beginDeployment(name: string, kind: Deployment['kind'], to: Target): void {

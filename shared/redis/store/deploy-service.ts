@@ -120,6 +120,7 @@ async function deploy(
     target: to,
     stable: from,
     scale: spec.scale,
+    ...(service?.stableScale === undefined ? {} : { stableScale: service.stableScale }),
     stopped: false,
     deleted: false,
     deploymentId,
@@ -198,8 +199,14 @@ async function rollBack(
   const to = service.stable?.revision === number ? service.stable : { revision: number, generation: 0 };
   const kind = 'rollback';
   const deploymentId = await begin(context, draft, { service: name, kind, from: service.stable, to, update, actor });
-  writeService(context, draft, { ...service, target: to, stopped: false, deploymentId, updatedAt: context.nowMs() });
+  // Only a deploy that has not succeeded has a count of its own: it ends here, and its count with it.
+  const scale = service.stableScale ?? service.scale;
+  const next: Service = { ...service, target: to, scale, stopped: false, deploymentId, updatedAt: context.nowMs() };
+  writeService(context, draft, next);
   record(draft, 'service.deployed', name, actor, { revision: number });
+  if (canonicalJson(scale) !== canonicalJson(service.scale)) {
+    record(draft, 'service.scaled', name, actor, { from: service.scale, to: scale });
+  }
   return { service: name, revision: number, deploymentId };
 }
 

@@ -49,11 +49,15 @@ export function createServiceStore(context: StoreContext): ServiceStore {
     scale: (name, scale, actor) =>
       edit(name, 'scale', async (service, draft) => {
         refuseDeleted(service);
-        if (canonicalJson(scale) === canonicalJson(service.scale)) return draft.deployment?.id ?? null;
+        const same = canonicalJson(scale) === canonicalJson(service.scale);
+        if (same && canonicalJson(scale) === canonicalJson(service.stableScale ?? service.scale)) {
+          return draft.deployment?.id ?? null;
+        }
         record(draft, 'service.scaled', name, actor, { from: service.scale, to: scale });
-        const next: Service = { ...service, scale, updatedAt: context.nowMs() };
+        // Whoever asks for a count gets it, also when a deploy that is under way fails.
+        const next: Service = { ...service, scale, stableScale: scale, updatedAt: context.nowMs() };
         // A deployment in progress takes the new count along; a stopped service has nothing to roll out.
-        if (draft.deployment !== null || service.stopped) {
+        if (same || draft.deployment !== null || service.stopped) {
           writeService(context, draft, next);
           return draft.deployment?.id ?? null;
         }

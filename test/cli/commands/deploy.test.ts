@@ -88,6 +88,12 @@ test('a deploy shows the plan, uploads once, follows to the end, and exits 0', a
 const ends: [string, Partial<Deployment>, number, RegExp][] = [
   ['rolled back', { state: 'rolled-back', failures: [failure], reason: 'instance failed' }, 4, /back on revision 1/],
   [
+    'rolled back with another count alone',
+    { kind: 'scale', state: 'rolled-back', failures: [failure] },
+    4,
+    /could not be scaled; it has as many instances as before/,
+  ],
+  [
     'failed with nothing to go back to',
     { state: 'failed', failures: [failure], reason: 'instance failed' },
     5,

@@ -142,6 +142,21 @@ test('an instance that is never healthy fails its deployment at the deadline', (
   assert.equal(only(after, 'updateDeployment')[0]?.state, 'rolling-back');
 });
 
+test('a deploy of another count alone that fails goes back to the count before; one that a user asked for stays', () => {
+  const target = { revision: 1, generation: 0 };
+  const failed = makeInstance('new', { slot: 1, deploymentId: 'd1', status: { state: 'failed', reason: 'exited' } });
+  const asked = { instances: 2 };
+  const decideWith = (stableScale: { instances: number }) =>
+    decideOn({
+      specs: [makeSpec({ scale: asked })],
+      services: [makeService({ scale: asked, stableScale, deploymentId: 'd1' })],
+      deployments: [makeDeployment({ kind: 'scale', from: target, to: target })],
+      instances: [makeInstance('old'), failed],
+    });
+  assert.equal(only(decideWith({ instances: 1 }), 'updateDeployment')[0]?.state, 'rolling-back');
+  assert.equal(only(decideWith(asked), 'updateDeployment')[0]?.state, 'failed');
+});
+
 test('failureAction pause stops the rollout where it is', () => {
   const failed = fresh('new', 0, { state: 'failed', reason: 'exited with code 1' });
   const parts = rolling(3, [failed], { update: { failureAction: 'pause' } });

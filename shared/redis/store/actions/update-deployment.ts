@@ -1,5 +1,6 @@
-import type { Deployment, Service } from '../../../contracts/entities.ts';
+import type { Deployment, DeploymentState, Service } from '../../../contracts/entities.ts';
 import type { NewEvent } from '../../../contracts/events.ts';
+import type { Scale } from '../../../contracts/spec.ts';
 import { isEnded, mayMove } from '../../../state/deployment-states.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import { commit, type Expectation, type Write } from '../commit.ts';
@@ -32,6 +33,7 @@ export async function updateDeployment(context: ActionContext, action: ActionOf<
   const write: Write[] = [];
   if (canonicalJson(next) !== canonicalJson(before)) writeDeployment(store, { write }, next);
 
+  let returned: { readonly from: Scale; readonly to: Scale } | null = null;
   const storedService = await readDocument<Service>(store, keys.services, before.service);
   const service = storedService.value;
   if (service !== null) {
@@ -40,7 +42,11 @@ export async function updateDeployment(context: ActionContext, action: ActionOf<
     const own = service.deploymentId === deploymentId;
     const moves = own && action.service !== undefined ? action.service : {};
     const freed = own && isEnded(state) ? { deploymentId: null } : {};
-    const nextService: Service = { ...service, ...moves, ...freed };
+    const scaled = own && moved ? scaleAfter(state, service) : {};
+    const nextService: Service = { ...service, ...moves, ...freed, ...scaled };
+    if (canonicalJson(nextService.scale) !== canonicalJson(service.scale)) {
+      returned = { from: service.scale, to: nextService.scale };
+    }
     if (canonicalJson(nextService) !== canonicalJson(service)) {
       expect.push(storedService.expectation);
       write.push([
@@ -61,6 +67,8 @@ export async function updateDeployment(context: ActionContext, action: ActionOf<
     deploymentId,
     data: { slot: failure.slot, node: failure.node },
   }));
+  if (returned !== null)
+    events.push({ type: 'service.scaled', actor, reason, service: before.service, data: returned });
   if (moved) {
     const data = { from: before.state, to: state, target: action.service?.target ?? before.to };
     events.push({ type: 'deployment.stateChanged', actor, reason, service: before.service, deploymentId, data });
@@ -73,4 +81,10 @@ export async function updateDeployment(context: ActionContext, action: ActionOf<
     ...(write.length === 0 ? {} : { wake: moved ? { kind: 'desired' } : { kind: 'report', nodes: [] } }),
   });
   return committed;
+}
+
+/** By what the service is now, not by what the leader saw: a user may have scaled it in between. */
+function scaleAfter(state: DeploymentState, { scale, stableScale }: Service): Partial<Service> {
+  if (state === 'rolling-back') return { scale: stableScale ?? scale };
+  return state === 'succeeded' || state === 'rolled-back' ? { stableScale: scale } : {};
 }

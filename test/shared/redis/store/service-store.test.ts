@@ -80,6 +80,76 @@ test('only the scale differs: the revision stays', async (t) => {
   assert.equal((await store.services.listRevisions('web')).length, 1);
 });
 
+test('a deploy that fails leaves the count as it was, raised or lowered, and says that it went back', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  const { deploymentId } = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, deploymentId!);
+  for (const instances of [6, 1]) {
+    const broken = spec('web', { script: `broken-${instances}.js`, scale: { instances } });
+    const next = await store.services.deploy('web', request(broken));
+    assert.equal((await store.services.get('web'))?.scale.instances, instances);
+    await rollBack(fixture, next.deploymentId!);
+    assert.equal((await store.services.get('web'))?.scale.instances, 3);
+  }
+  const scaled = (await store.events.read({ after: null, limit: 100 })).filter(({ type }) => type === 'service.scaled');
+  assert.deepEqual(
+    scaled.map(({ data }) => data),
+    [
+      { from: { instances: 6 }, to: { instances: 3 } },
+      { from: { instances: 1 }, to: { instances: 3 } },
+    ],
+  );
+});
+
+test('a count that a user asks for while a deploy is under way stays when the deploy fails', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  const { deploymentId } = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, deploymentId!);
+  for (const [script, asked] of [
+    ['other', 4],
+    ['same as deployed', 6],
+  ] as const) {
+    const next = await store.services.deploy('web', request(spec('web', { script, scale: { instances: 6 } })));
+    await store.services.scale('web', { instances: asked }, actor);
+    await rollBack(fixture, next.deploymentId!);
+    assert.equal((await store.services.get('web'))?.scale.instances, asked, script);
+  }
+});
+
+test('deploys that supersede each other and fail go back to the count that succeeded last', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  const { deploymentId } = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, deploymentId!);
+  await store.services.deploy('web', request(spec('web', { script: 'a.js', scale: { instances: 6 } })));
+  const last = await store.services.deploy('web', request(spec('web', { script: 'b.js', scale: { instances: 8 } })));
+  await rollBack(fixture, last.deploymentId!);
+  assert.equal((await store.services.get('web'))?.scale.instances, 3);
+});
+
+test('a rollback in the middle of a deploy takes its count back too; after its success the count stays', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  const first = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, first.deploymentId!);
+  const wider = spec('web', { script: 'other.js', scale: { instances: 6 } });
+  await store.services.deploy('web', request(wider));
+  const back = await store.services.deploy('web', request(wider, { kind: 'rollback' }));
+  assert.equal((await store.services.get('web'))?.scale.instances, 3);
+  await succeed(fixture, back.deploymentId!);
+
+  const again = await store.services.deploy('web', request(wider));
+  await succeed(fixture, again.deploymentId!);
+  await store.services.deploy('web', request(wider, { kind: 'rollback', toRevision: 1 }));
+  assert.equal((await store.services.get('web'))?.scale.instances, 6);
+});
+
 test('a target that never succeeded is tried again in a new generation', async (t) => {
   const fixture = await open(t);
   const { store } = fixture;
@@ -223,4 +293,15 @@ async function end(fixture: Fixture, deploymentId: string, state: 'succeeded' | 
 
 function succeed(fixture: Fixture, deploymentId: string): Promise<void> {
   return end(fixture, deploymentId, 'succeeded');
+}
+
+/** As the leader does it: the target goes back, and when that has come about the deployment ends. */
+async function rollBack(fixture: Fixture, deploymentId: string): Promise<void> {
+  const { from } = (await fixture.store.deployments.get(deploymentId))!;
+  const step = { type: 'updateDeployment', deploymentId, reason: 'slot 0: exited with code 1', failures: [] } as const;
+  const progress = { total: 1, updated: 1, healthy: 1 };
+  const service = { target: from!, stable: from };
+  for (const state of ['rolling-back', 'rolled-back'] as const) {
+    assert.ok(await apply(fixture, { ...step, state, progress, service }));
+  }
 }
