@@ -47,7 +47,7 @@ export function portsOf({ ports }: PortAllocation): DevicePorts {
 /**
  * Makes a device on this host: row, ports, process. When it fails nothing of it stays; when this process dies on the way,
  * another instance of the host completes it.
- * @throws DroverError PORTS_EXHAUSTED, STORE_UNREACHABLE; Error when the phone does not start
+ * @throws DroverError PORTS_EXHAUSTED, STORE_UNREACHABLE; Refusal 503 when the phone does not start
  */
 export async function createDevice(deps: CreateDeps, request: CreateRequest): Promise<Created> {
   const { drover, table } = deps;

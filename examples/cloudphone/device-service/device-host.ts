@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Refusal } from '../shared/refusal.ts';
 import { type DeviceLink, type DeviceStatus, openDeviceLink } from './device-link.ts';
 import type { DevicePorts } from './device-table.ts';
 
@@ -23,7 +24,7 @@ export interface DeviceHostOptions {
 
 /** The processes of phones on this host, whoever started them. */
 export interface DeviceHost {
-  /** Starts a phone and resolves when it listens on all its ports. @throws Error that says why it does not */
+  /** Starts a phone and resolves when it listens on all its ports. @throws Refusal 503 that says why it does not */
   start(id: string, ports: DevicePorts): Promise<void>;
   /** What a phone says of itself, or null when none of that id answers. */
   ask(id: string): Promise<DeviceStatus | null>;
@@ -133,7 +134,9 @@ export function openDeviceHost(options: DeviceHostOptions): DeviceHost {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const said = await readLine(shell.stdout);
-      if (said !== 'listening') throw new Error(`Device ${id} does not listen: ${said}`);
+      if (said === 'listening') return;
+      const message = `Device ${id} does not listen: ${said}`;
+      throw new Refusal(503, 'DEVICE_NOT_STARTED', message, { retryAfterSeconds: 1 });
     },
     ask: async (id) => (await connect(id))?.status ?? null,
     async end(id) {

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { connect } from 'drover';
-import Fastify from 'fastify';
 import { openDatabase } from '../shared/database.ts';
 import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
+import { wholeNumber } from '../shared/whole-number.ts';
 import { openDeviceHost } from './device-host.ts';
 import { createDeviceTable } from './device-table.ts';
 import { watchHosts } from './host-watch.ts';
 import { startKeeper } from './keeper.ts';
 import { parsePortRange } from './port-range.ts';
 import { createPortUsage } from './port-usage.ts';
-import { addRoutes } from './routes.ts';
+import { buildRoutes } from './routes.ts';
 
 const { HOST = '127.0.0.1', DEVICE_ADDRESS = HOST, DEVICE_DIR = '/tmp/cloudphone-devices' } = process.env;
 const { ADB_PORTS = '5555-6554', WEBRTC_PORTS = '8080-9079', SCRCPY_PORTS = '27183-28182' } = process.env;
@@ -33,6 +33,16 @@ const {
   DEVICE_RESTART_MS = '500',
 } = process.env;
 
+const quarantineMs = wholeNumber('PORT_REST_MS', PORT_REST_MS);
+const ownerTtlMs = wholeNumber('PORT_OWNER_MS', PORT_OWNER_MS);
+const orphanMs = wholeNumber('DEVICE_ORPHAN_MS', DEVICE_ORPHAN_MS);
+const lostMs = wholeNumber('HOST_LOST_MS', HOST_LOST_MS);
+const lookMs = wholeNumber('DEVICE_LOOK_MS', DEVICE_LOOK_MS);
+const creatingMs = wholeNumber('DEVICE_CREATING_MS', DEVICE_CREATING_MS);
+const restart = {
+  max: wholeNumber('DEVICE_MAX_RESTARTS', DEVICE_MAX_RESTARTS),
+  firstPauseMs: wholeNumber('DEVICE_RESTART_MS', DEVICE_RESTART_MS),
+};
 const auth = isUserRequired(process.env) ? 'required' : 'optional';
 const database = openDatabase();
 const drover = connect();
@@ -50,10 +60,9 @@ const ports = await drover.ports({
     scrcpy: parsePortRange('SCRCPY_PORTS', SCRCPY_PORTS),
   },
   bindAddress: DEVICE_ADDRESS,
-  quarantineMs: Number(PORT_REST_MS),
-  ownerTtlMs: Number(PORT_OWNER_MS),
+  quarantineMs,
+  ownerTtlMs,
 });
-const orphanMs = Number(DEVICE_ORPHAN_MS);
 const host = openDeviceHost({
   directory: join(DEVICE_DIR, `${platformId}-${drover.host}`),
   address: DEVICE_ADDRESS,
@@ -62,18 +71,9 @@ const host = openDeviceHost({
   inherited: DEVICE_ENV.split(','),
 });
 const usage = createPortUsage(drover, ports);
-const hosts = await watchHosts({ drover, database, table, lostMs: Number(HOST_LOST_MS) });
-const keeper = startKeeper({
-  ...{ drover, ports, usage, table, host },
-  lookMs: Number(DEVICE_LOOK_MS),
-  creatingMs: Number(DEVICE_CREATING_MS),
-  restart: { max: Number(DEVICE_MAX_RESTARTS), firstPauseMs: Number(DEVICE_RESTART_MS) },
-});
-
-const app = Fastify();
-addRoutes(app, {
-  ...{ drover, ports, table, host, keeper, hosts, usage, auth },
-});
+const hosts = await watchHosts({ drover, database, table, lostMs });
+const keeper = startKeeper({ drover, ports, usage, table, host, lookMs, creatingMs, restart });
+const app = buildRoutes({ drover, ports, table, host, keeper, hosts, usage, auth });
 
 // Requests are over by then. No phone is touched: another instance of this host takes them over, or the next one.
 await serve(app, async () => {

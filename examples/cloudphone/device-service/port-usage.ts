@@ -1,11 +1,12 @@
 import type { Drover, PortPools } from 'drover';
+import { Refusal } from '../shared/refusal.ts';
 
 type Usage = Awaited<ReturnType<PortPools['usage']>>;
 
 export interface PortUsage {
   /** Tells the other hosts how full the pools of this one are. @throws Error while Redis is away */
   publish(): Promise<void>;
-  /** Of each of these hosts that has said it lately. @throws Error while Redis is away */
+  /** Of each of these hosts that has said it lately. @throws Refusal 503 while Redis is away */
   read(hosts: readonly string[]): Promise<{ host: string; pools: Usage }[]>;
 }
 
@@ -20,7 +21,10 @@ export function createPortUsage(drover: Drover, ports: PortPools): PortUsage {
       await redis.set(keyOf(drover.host), JSON.stringify(await ports.usage()), 'PX', keptMs);
     },
     async read(hosts) {
-      const texts = hosts.length === 0 ? [] : await redis.mget(hosts.map(keyOf));
+      if (hosts.length === 0) return [];
+      const texts = await redis.mget(hosts.map(keyOf)).catch((error: Error) => {
+        throw new Refusal(503, 'STORE_UNREACHABLE', `Redis: ${error.message}`, { retryAfterSeconds: 1 });
+      });
       return hosts.flatMap((host, at) => (texts[at] ? [{ host, pools: JSON.parse(texts[at]) as Usage }] : []));
     },
   };

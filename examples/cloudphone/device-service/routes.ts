@@ -1,7 +1,8 @@
-import { isDroverError } from 'drover';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { describeInstance } from '../shared/instance.ts';
+import { answerErrors, Refusal, readInput } from '../shared/refusal.ts';
+import { asRefusal } from './as-refusal.ts';
 import { type CreateDeps, createDevice } from './create-device.ts';
 import { deleteDevice } from './delete-device.ts';
 import type { Device } from './device-table.ts';
@@ -26,28 +27,33 @@ const line = (max: number) => {
     .regex(/^\P{Cc}*$/u, allowed);
 };
 const deviceId = z.uuid('the id of a device');
-const newDevice = z.object({ userId: line(64).optional(), name: line(100) });
+const newDevice = z.object({ userId: line(64).optional(), name: line(100) }, 'an object with name and userId');
+const owned = z.object({ userId: line(64) });
 const page = z.object({
   userId: line(64).optional(),
   limit: z.coerce.number('1 to 500').int('1 to 500').min(1, '1 to 500').max(500, '1 to 500').default(100),
   after: deviceId.optional(),
 });
-const requestKeySchema = z.string().regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters');
+const requestHeaders = z.object({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters')
+    .optional(),
+});
 
-/** What the caller did wrong, with its status. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-
-  constructor(status: number, error: string, message: string, more: Record<string, unknown> = {}) {
-    super(message);
-    this.status = status;
-    this.body = { error, message, ...more };
-  }
+export function buildRoutes(deps: RoutesDeps): FastifyInstance {
+  const app = Fastify();
+  answerErrors(app);
+  app.get('/health', async () => describeInstance('device-service'));
+  app.register(async (scope) => addRoutes(scope, deps));
+  return app;
 }
 
-export function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
+function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
   const { table, keeper, hosts, usage, auth } = deps;
+  app.setErrorHandler((error) => {
+    throw asRefusal(error);
+  });
 
   /** For whom a request acts: the gateway has checked the token. Undefined in development, where there may be none. */
   function userOf(request: FastifyRequest): string | undefined {
@@ -74,34 +80,30 @@ export function addRoutes(app: FastifyInstance, deps: RoutesDeps): void {
     });
   }
 
-  app.setErrorHandler((error, _request, reply) => sendError(error, reply));
-
-  app.get('/health', async () => describeInstance('device-service'));
-
   app.post('/devices', async (request, reply) => {
     const user = userOf(request);
-    const body = read(newDevice, request.body);
-    const userId = onlyFor(user, body.userId);
-    if (userId === undefined) throw invalid('userId', 'is missing', '1 to 64 characters, no control characters');
-    const header = request.headers['idempotency-key'];
-    const requestKey = header === undefined ? null : read(requestKeySchema, header, 'Idempotency-Key');
+    const body = readInput(newDevice, request.body);
+    // Who is logged in need not say it.
+    const { userId } = readInput(owned, { userId: onlyFor(user, body.userId) });
+    const { 'idempotency-key': requestKey = null } = readInput(requestHeaders, request.headers);
     const created = await createDevice(deps, { userId, name: body.name, requestKey });
     if (created.kind === 'conflict') {
       throw new Refusal(409, 'IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was sent with another device', {
-        field: 'Idempotency-Key',
+        field: 'idempotency-key',
         id: created.device.id,
       });
     }
     if (created.kind === 'pending') {
-      reply.header('retry-after', 1);
-      throw new Refusal(503, 'DEVICE_PENDING', 'The device is still being made: send the same request again');
+      throw new Refusal(503, 'DEVICE_PENDING', 'The device is still being made: send the same request again', {
+        retryAfterSeconds: 1,
+      });
     }
     keeper.wake();
     return reply.code(201).send(viewOf(created.device));
   });
 
   app.get('/devices', async (request) => {
-    const query = read(page, request.query);
+    const query = readInput(page, request.query);
     const userId = onlyFor(userOf(request), query.userId);
     const { limit, after } = query;
     const devices = await table.list({ limit, ...(userId && { userId }), ...(after && { after }) });
@@ -126,31 +128,4 @@ function viewOf({ id, userId, name, host, ports, state, reason, restarts, create
     ...(reason === null ? {} : { reason }),
     createdAt: new Date(createdAt).toISOString(),
   };
-}
-
-function read<T>(schema: z.ZodType<T>, value: unknown, name = 'body'): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  const field = path.join('.') || name;
-  throw invalid(field, 'does not fit', message);
-}
-
-function invalid(field: string, reason: string, allowed: string): Refusal {
-  return new Refusal(400, 'INPUT_INVALID', `${field} ${reason}: ${allowed}`, { field, reason, allowed });
-}
-
-function sendError(error: unknown, reply: FastifyReply) {
-  if (error instanceof Refusal) return reply.code(error.status).send(error.body);
-  if (isDroverError(error) && error.code === 'PORTS_EXHAUSTED') {
-    const { host, pool, nextFreeInMs, ...usage } = error.details;
-    if (typeof nextFreeInMs === 'number') reply.header('retry-after', Math.ceil(nextFreeInMs / 1000));
-    return reply.code(503).send({ error: 'NO_PORTS', message: error.message, host, pool, usage, nextFreeInMs });
-  }
-  const { statusCode, message } = error as { statusCode?: number; message: string };
-  if (statusCode !== undefined && statusCode < 500)
-    return reply.code(statusCode).send({ error: 'INPUT_INVALID', message });
-  console.error(`A request failed: ${message}`);
-  const body = { error: 'UNAVAILABLE', message: 'The device service cannot do this at the moment: try again' };
-  return reply.code(503).header('retry-after', 1).send(body);
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { addressOf, ask, create, find, list, openDevices, send, soon } from './open-devices.ts';
+import { type Answer, addressOf, ask, create, find, list, openDevices, send, soon } from './open-devices.ts';
+import { openGround } from './open-ground.ts';
 
 test('a device has three ports of its own, answers on each, and is gone when it is deleted', async (t) => {
   const devices = await openDevices(t, { from: 31_000, size: 20 });
@@ -74,6 +77,23 @@ test('a pool without free ports is refused with its name and usage, and leaves n
   assert.equal(third.ports!.scrcpy, first!.ports!.scrcpy);
 });
 
+test('while Redis is away no device is made, and the answer says when to come again', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 20 });
+  const service = await devices.run('host-1');
+  await devices.ground.redis.kill();
+  for (const [method, path] of [
+    ['POST', '/devices'],
+    ['GET', '/ports'],
+  ] as const) {
+    const body = method === 'POST' ? { userId: 'ann', name: 'phone' } : undefined;
+    const refused = await send(method, `${service.url}${path}`, body);
+    assert.deepEqual([refused.status, refused.body.error], [503, 'STORE_UNREACHABLE']);
+    assert.equal(refused.headers.get('retry-after'), '1');
+  }
+  assert.deepEqual(await list(service), []);
+  assert.equal(devices.phones().size, 0);
+});
+
 test('a port on which a stranger listens is passed over', async (t) => {
   const devices = await openDevices(t, { from: 31_000, size: 20 });
   const stranger = createServer().listen(31_100, addressOf('host-1'));
@@ -84,6 +104,8 @@ test('a port on which a stranger listens is passed over', async (t) => {
   assert.deepEqual(device.ports, { adb: 31_000, webrtc: 31_101, scrcpy: 31_200 });
   assert.equal((await ask(device)).length, 3);
 });
+
+const issuesOf = ({ body }: Answer) => body.issues as { field: string; reason: string; allowed: string }[];
 
 test('a request that does not fit is refused with the field, the reason and what is allowed', async (t) => {
   const devices = await openDevices(t, { from: 31_000, size: 20 });
@@ -102,13 +124,17 @@ test('a request that does not fit is refused with the field, the reason and what
   ];
   for (const [method, path, body, field] of refusals) {
     const answer = await send(method, `${service.url}${path}`, body);
-    assert.deepEqual([answer.status, answer.body.error, answer.body.field], [400, 'INPUT_INVALID', field], path);
-    assert.ok(answer.body.reason && answer.body.allowed, path);
+    assert.deepEqual([answer.status, answer.body.error], [400, 'INPUT_INVALID'], path);
+    const [issue] = issuesOf(answer);
+    assert.equal(issue!.field, field, path);
+    assert.ok(issue!.reason && issue!.allowed, path);
   }
   const headers = { 'idempotency-key': 'two words' };
   const keyed = await send('POST', `${service.url}/devices`, { userId: 'ann', name: 'x' }, headers);
-  assert.deepEqual([keyed.status, keyed.body.field], [400, 'Idempotency-Key']);
+  assert.deepEqual([keyed.status, issuesOf(keyed)[0]!.field], [400, 'idempotency-key']);
   assert.equal((await send('GET', `${service.url}/devices/none`)).status, 404);
+  const nowhere = await send('GET', `${service.url}/nowhere`);
+  assert.deepEqual([nowhere.status, nowhere.body.error, nowhere.body.path], [404, 'NOT_FOUND', '/nowhere']);
   assert.equal((await send('DELETE', `${service.url}/devices/none`)).status, 404);
   assert.equal(devices.phones().size, 0);
 });
@@ -145,4 +171,15 @@ test('with AUTH=required a request acts for the user that the gateway names, and
     assert.equal((await send(method, `${url}/${device.id}`, undefined, bob)).status, 404);
   }
   assert.equal((await send('DELETE', `${url}/${device.id}`, undefined, ann)).status, 204);
+});
+
+test('a setting that is no number is told by its name, and nothing is started', async (t) => {
+  const { directory } = await openGround(t);
+  const main = join(directory, 'device-service', 'main.ts');
+  for (const setting of ['PORT_REST_MS', 'HOST_LOST_MS', 'DEVICE_MAX_RESTARTS']) {
+    const env = { PATH: process.env.PATH, [setting]: '60s' };
+    const { status, stderr } = spawnSync(process.execPath, [main], { env });
+    assert.equal(status, 1);
+    assert.match(stderr.toString(), new RegExp(`${setting} is "60s"; write a whole number from 1`));
+  }
 });
