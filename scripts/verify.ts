@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startLocalCluster } from './cluster/local-cluster.ts';
 import { expiredOrders } from './verify/checks/expired-orders.ts';
 import { disturbances } from './verify/disturbances.ts';
-import { deployedPlatform } from './verify/platform.ts';
+import { deployedPlatform, isLoginRequired } from './verify/platform.ts';
 import { readOptions, usage, type VerifyOptions } from './verify/read-options.ts';
 import { renderVerdict, renderVerification } from './verify/render.ts';
 import { startPlatform } from './verify/start-platform.ts';
@@ -27,7 +27,8 @@ const take = (result: VerificationResult) => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
 if (options.against === undefined) await verifyOwn();
 else {
-  const platform = deployedPlatform({ base: options.against.origin });
+  const deployed = deployedPlatform({ base: options.against.origin, paymentSecret: process.env.PAYMENT_SECRET });
+  const platform = { ...deployed, mustLogIn: await isLoginRequired(deployed) };
   for (const verification of options.list) {
     if (!stopping.signal.aborted) take(await verify(verification, { platform, scale: options.scale }));
   }

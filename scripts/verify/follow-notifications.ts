@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { io } from 'socket.io-client';
 import { z } from 'zod';
+import type { Account } from './open-account.ts';
 
 const notificationSchema = z.looseObject({ id: z.string().optional(), message: z.string() });
 export type Notification = z.infer<typeof notificationSchema>;
@@ -21,7 +22,7 @@ const longestPauseMs = 500;
 const openTimeoutMs = 5_000;
 
 /** Follows the notifications of a user over a plain WebSocket of `base`; resolves once it is connected. */
-export async function followByWebSocket(base: string, userId: string): Promise<Follower> {
+export async function followByWebSocket(base: string, account: Account): Promise<Follower> {
   const url = `${base.replace(/^http/, 'ws')}/notifications`;
   const closing = new AbortController();
   const heard: Notification[] = [];
@@ -29,7 +30,7 @@ export async function followByWebSocket(base: string, userId: string): Promise<F
   const first = Promise.withResolvers<void>();
   const once = () =>
     new Promise<void>((resolve) => {
-      const socket = new WebSocket(`${url}?${new URLSearchParams(introduction(userId, heard))}`);
+      const socket = new WebSocket(`${url}?${new URLSearchParams(introduction(account, heard))}`);
       const take = taker(heard);
       const leave = () => socket.close();
       closing.signal.addEventListener('abort', leave, { once: true });
@@ -54,12 +55,12 @@ export async function followByWebSocket(base: string, userId: string): Promise<F
 }
 
 /** The same over Socket.IO. */
-export async function followBySocketIo(base: string, userId: string): Promise<Follower> {
+export async function followBySocketIo(base: string, account: Account): Promise<Follower> {
   const heard: Notification[] = [];
   const socket = io(`${base}/notifications`, {
     transports: ['websocket'],
     forceNew: true,
-    auth: (answer) => answer(introduction(userId, heard)),
+    auth: (answer) => answer(introduction(account, heard)),
     reconnectionDelay: 50,
     reconnectionDelayMax: longestPauseMs,
   });
@@ -81,9 +82,9 @@ export async function followBySocketIo(base: string, userId: string): Promise<Fo
 }
 
 /** Who a client is, and from where on it wants notifications. */
-function introduction(userId: string, heard: readonly Notification[]): Record<string, string> {
+function introduction({ userId, token }: Account, heard: readonly Notification[]): Record<string, string> {
   const after = heard.at(-1)?.id;
-  return { userId, ...(after === undefined ? {} : { after }) };
+  return { ...(token === undefined ? { userId } : { token }), ...(after === undefined ? {} : { after }) };
 }
 
 /** Takes what comes over one connection, but for what came over an earlier one. Other messages, such as a farewell, are passed over. */

@@ -1,3 +1,4 @@
+import { askOnce } from './ask.ts';
 import { runShell } from './shell.ts';
 
 /** Where the router listens for each service, as the verification list has it. */
@@ -33,12 +34,17 @@ export interface Platform {
   readonly drover?: string;
   /** Something is being done to it: instances come and go, and what they do may take its time. */
   readonly isDisturbed?: boolean;
+  /** Nothing is done for a user who has not logged in. */
+  readonly mustLogIn?: boolean;
+  /** What callbacks of the payment provider are signed with. */
+  readonly paymentSecret?: string | undefined;
 }
 
 export interface DeployedPlatformOptions {
   /** Where the router is: `http://host:port` of the api-gateway; the other services are at the same distance as in `seedPorts`. */
   readonly base: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly paymentSecret?: string | undefined;
 }
 
 interface Listed {
@@ -53,7 +59,7 @@ interface Listed {
 }
 
 /** A platform on a cluster, whose instances `drover ls` finds. */
-export function deployedPlatform({ base, env = {} }: DeployedPlatformOptions): Platform {
+export function deployedPlatform({ base, env = {}, paymentSecret }: DeployedPlatformOptions): Platform {
   const { protocol, hostname, port } = new URL(base);
   const first = Number(port === '' ? 80 : port);
   const list = async <T>(command: string): Promise<T> => {
@@ -63,7 +69,8 @@ export function deployedPlatform({ base, env = {} }: DeployedPlatformOptions): P
   };
   const listNodes = () => list<{ id: string; name: string; address: string }[]>('node ls');
   return {
-    env,
+    env: paymentSecret === undefined ? env : { ...env, PAYMENT_SECRET: paymentSecret },
+    paymentSecret,
     url: (service) => `${protocol}//${hostname}:${first + seedPorts[service] - seedPorts['api-gateway']}`,
     async instances(service) {
       const [services, nodes] = await Promise.all([list<Listed[]>('ls'), listNodes()]);
@@ -81,6 +88,12 @@ export function deployedPlatform({ base, env = {} }: DeployedPlatformOptions): P
       return node.address;
     },
   };
+}
+
+/** Whether the gateway wants to know who asks. One that does not answer is found out about by the checks. */
+export async function isLoginRequired(platform: Platform): Promise<boolean> {
+  const answer = await askOnce(`${platform.url('api-gateway')}/api/devices`).catch(() => undefined);
+  return answer?.status === 401;
 }
 
 /**

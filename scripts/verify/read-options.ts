@@ -22,7 +22,8 @@ const disturbanceNames = Object.keys(disturbances) as DisturbanceName[];
 export const usage = `usage: npm run verify -- [options]
 
   --against <url>      a platform that is there: where its api-gateway is, such as http://localhost:30000;
-                       DROVER_URL, DROVER_TOKEN_FILE and DROVER_CA say where its cluster is, unless drover knows
+                       DROVER_URL, DROVER_TOKEN_FILE and DROVER_CA say where its cluster is, unless drover knows;
+                       where users have to log in, some are registered, and with PAYMENT_SECRET callbacks are signed
   --only <names>       of the list: ${names.join(', ')}
   --during <names>     go through the list again during ${disturbanceNames.join(', ')}, or all of them
   --ticks <n>          ticks of one second to follow with ${cron} (200)

@@ -5,6 +5,7 @@ import { type Answer, type Ask, type AskTally, askOnce, createAsk } from './ask.
 import { type Device, sharedPorts, untilAnswered } from './checks/device-ports.ts';
 import { balanceOf } from './checks/payment.ts';
 import { type Follower, followBySocketIo, followByWebSocket } from './follow-notifications.ts';
+import { openAccount, signatureOf } from './open-account.ts';
 import type { Platform } from './platform.ts';
 import type { MakeClaim } from './verification.ts';
 
@@ -75,7 +76,8 @@ export async function startTraffic(platform: Platform): Promise<Traffic> {
 
 /** Orders, and a provider that tells each payment three times at once. */
 async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
-  const userId = `payer-${randomUUID().slice(0, 8)}`;
+  const account = await openAccount(`payer-${randomUUID().slice(0, 8)}`, { platform, ask });
+  const { userId, headers } = account;
   const paid = new Map<string, number>();
   let unlike = 0;
   return {
@@ -84,11 +86,13 @@ async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
       const amount = 1 + Math.floor(Math.random() * 100);
       const { body } = await ask(`${platform.url('api-gateway')}/api/billing/orders`, {
         json: { userId, planId: 'basic', amount },
+        headers,
       });
       const form = { orderId: String(body.id), status: 'paid' };
+      const signed = signatureOf(form, platform);
       const answers = await Promise.all(
         Array.from({ length: deliveriesAtOnce }, () =>
-          ask(`${platform.url('billing-service')}/webhooks/payment`, { form }),
+          ask(`${platform.url('billing-service')}/webhooks/payment`, { form, headers: signed }),
         ),
       );
       if (new Set(answers.map(({ text }) => text)).size > 1) unlike += 1;
@@ -96,7 +100,7 @@ async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
     },
     async audit(claim) {
       const expected = [...paid.values()].reduce((sum, amount) => sum + amount, 0);
-      const balance = await balanceOf(ask, platform, userId);
+      const balance = await balanceOf(ask, platform, account);
       claim(
         'nothing is paid twice or lost',
         paid.size > 0 && balance === expected,
@@ -104,7 +108,7 @@ async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
       );
       const unpaid = [];
       for (const id of paid.keys()) {
-        const { body } = await ask(`${platform.url('billing-service')}/orders/${id}`);
+        const { body } = await ask(`${platform.url('billing-service')}/orders/${id}`, { headers });
         if (body.status !== 'PAID') unpaid.push(`${id} is ${String(body.status)}`);
       }
       claim('every order is paid', unpaid.length === 0, unpaid[0] ?? `${paid.size} orders`);
@@ -115,10 +119,10 @@ async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
 
 /** Two clients of one user, one of each kind, to whom somebody sends all the time. */
 async function listener(platform: Platform, ask: Ask): Promise<Visitor> {
-  const userId = `listener-${randomUUID().slice(0, 8)}`;
+  const account = await openAccount(`listener-${randomUUID().slice(0, 8)}`, { platform, ask });
   const followers: [string, Follower][] = [
-    ['WebSocket', await followByWebSocket(platform.url('api-gateway'), userId)],
-    ['Socket.IO', await followBySocketIo(platform.url('notification-service'), userId)],
+    ['WebSocket', await followByWebSocket(platform.url('api-gateway'), account)],
+    ['Socket.IO', await followBySocketIo(platform.url('notification-service'), account)],
   ];
   const sent: string[] = [];
   return {
@@ -126,7 +130,7 @@ async function listener(platform: Platform, ask: Ask): Promise<Visitor> {
     async act() {
       const id = randomUUID();
       await ask(`${platform.url('notification-service')}/notifications/send`, {
-        json: { userId, message: `${sent.length}`, id },
+        json: { userId: account.userId, message: `${sent.length}`, id },
       });
       sent.push(id);
     },
@@ -152,18 +156,18 @@ async function listener(platform: Platform, ask: Ask): Promise<Visitor> {
 
 /** Makes devices, and deletes the oldest. */
 async function owner(platform: Platform, ask: Ask): Promise<Visitor> {
-  const userId = `owner-${randomUUID().slice(0, 8)}`;
+  const { userId, headers } = await openAccount(`owner-${randomUUID().slice(0, 8)}`, { platform, ask });
   const devices = `${platform.url('api-gateway')}/api/devices`;
   const kept: Device[] = [];
   const refused: Answer[] = [];
   return {
     pauseMs: 700,
     async act() {
-      const headers = { 'idempotency-key': randomUUID() };
-      const created = await ask(devices, { json: { userId, name: 'phone' }, headers });
+      const once = { ...headers, 'idempotency-key': randomUUID() };
+      const created = await ask(devices, { json: { userId, name: 'phone' }, headers: once });
       if (created.status !== 201) refused.push(created);
       else kept.push(created.body as unknown as Device);
-      if (kept.length > devicesKept) await ask(`${devices}/${kept.shift()!.id}`, { method: 'DELETE' });
+      if (kept.length > devicesKept) await ask(`${devices}/${kept.shift()!.id}`, { method: 'DELETE', headers });
     },
     async audit(claim) {
       claim(
@@ -173,7 +177,7 @@ async function owner(platform: Platform, ask: Ask): Promise<Visitor> {
       );
       const all: Device[] = [];
       for (let after = ''; ; ) {
-        const { body } = await ask(`${devices}?limit=500${after}`);
+        const { body } = await ask(`${devices}?limit=500${after}`, { headers });
         const { devices: page, next } = body as unknown as { devices: Device[]; next: string | null };
         // One that is being made has no ports yet.
         all.push(...page.filter(({ state, ports }) => state === 'running' || (state === 'creating' && ports !== null)));
@@ -189,8 +193,7 @@ async function owner(platform: Platform, ask: Ask): Promise<Visitor> {
       const mine = all.filter(({ id }) => kept.some((one) => one.id === id));
       claim(
         'no device is made twice, and none that is deleted is left',
-        mine.length === kept.length &&
-          all.filter((one) => (one as { userId?: string }).userId === userId).length === kept.length,
+        mine.length === kept.length && all.filter((one) => one.userId === userId).length === kept.length,
         `${mine.length} of ${kept.length}`,
       );
       const silent = await untilAnswered(platform, kept);
@@ -199,7 +202,7 @@ async function owner(platform: Platform, ask: Ask): Promise<Visitor> {
         silent.length === 0,
         silent[0] ?? `${kept.length * 3} ports asked`,
       );
-      for (const { id } of kept) await ask(`${devices}/${id}`, { method: 'DELETE' });
+      for (const { id } of kept) await ask(`${devices}/${id}`, { method: 'DELETE', headers });
     },
   };
 }

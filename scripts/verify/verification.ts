@@ -1,5 +1,6 @@
 import type { Check as Claim } from '../story/scene.ts';
 import { type Ask, type AskTally, createAsk } from './ask.ts';
+import type { Account } from './open-account.ts';
 import { type Platform, seedPorts, serviceNames } from './platform.ts';
 import { runShell } from './shell.ts';
 
@@ -21,8 +22,11 @@ export interface VerificationContext {
   readonly platform: Platform;
   readonly scale: Scale;
   readonly ask: Ask;
-  /** Runs command lines in bash as they are written, with the ports of this platform; answers what they print. */
-  shell(commands: string): Promise<string>;
+  /**
+   * Runs command lines in bash as they are written, with the ports of this platform; answers what they print. Where users
+   * have to log in, curl asks in the name of the account.
+   */
+  shell(commands: string, account?: Account): Promise<string>;
   /** Command lines as they are here, for what is not run to its end. Noted as commands of the check. */
   adapt(commands: string): string;
   readonly claim: MakeClaim;
@@ -66,8 +70,9 @@ export async function verify(
   try {
     await run({
       ...{ platform, scale, ask: createAsk(tally), adapt },
-      async shell(text) {
-        const { code, stdout, stderr } = await runShell(adapt(text), platform.env, platform.drover);
+      async shell(text, account) {
+        const { token, commands: own } = inNameOf(text, account);
+        const { code, stdout, stderr } = await runShell(adapt(own), { ...platform.env, ...token }, platform.drover);
         if (code !== 0) throw new Error(`exit code ${code} of: ${commands.at(-1)}\n${stderr.trim().slice(-500)}`);
         return stdout.trim();
       },
@@ -87,4 +92,16 @@ function withPorts(text: string, platform: Platform): string {
     (changed, service) => changed.replaceAll(`localhost:${seedPorts[service]}`, new URL(platform.url(service)).host),
     text,
   );
+}
+
+/** The commands of a user who has logged in. His token is in the environment, and not in what is shown. */
+function inNameOf(commands: string, account: Account | undefined) {
+  if (account?.token === undefined) return { commands, token: {} };
+  const { name, userId, token } = account;
+  return {
+    token: { TOKEN: token },
+    commands: commands
+      .replaceAll('curl ', `curl -H "Authorization: Bearer $TOKEN" -H "X-User-Id: ${userId}" `)
+      .replaceAll(`"${name}"`, `"${userId}"`),
+  };
 }

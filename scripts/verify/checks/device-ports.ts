@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ask } from '../ask.ts';
+import { type Account, openAccount } from '../open-account.ts';
 import type { Platform } from '../platform.ts';
 import type { Verification } from '../verification.ts';
 
 export interface Device {
   readonly id: string;
+  readonly userId: string;
   readonly host: string;
   readonly state: string;
   readonly ports: { readonly adb: number; readonly webrtc: number; readonly scrcpy: number };
@@ -16,17 +18,26 @@ export interface Device {
 const answerTimeoutMs = 5_000;
 /** Sockets that look at devices at once. */
 const lookersAtOnce = 50;
+/** Users whose devices are created at once. */
+const crowdSize = 10;
 
 export const devicePorts: Verification = {
   name: 'device-ports',
   title: 'No two devices of a host share a port',
   async run({ platform, scale, ask, shell, claim, evidence }) {
-    const one = await shell(`curl -X POST http://localhost:30000/api/devices \\
+    const users = await Promise.all(['user1', 'user2'].map((name) => openAccount(name, { platform, ask })));
+    const one = await shell(
+      `curl -X POST http://localhost:30000/api/devices \\
   -H "Content-Type: application/json" \\
-  -d '{"userId": "user1", "name": "device1"}'`);
-    const two = await shell(`curl -X POST http://localhost:30000/api/devices \\
+  -d '{"userId": "user1", "name": "device1"}'`,
+      users[0],
+    );
+    const two = await shell(
+      `curl -X POST http://localhost:30000/api/devices \\
   -H "Content-Type: application/json" \\
-  -d '{"userId": "user2", "name": "device2"}'`);
+  -d '{"userId": "user2", "name": "device2"}'`,
+      users[1],
+    );
     const byHand = [one, two].map((text) => JSON.parse(text) as Device);
     for (const device of byHand) evidence(describeDevice(device));
     claim(
@@ -47,15 +58,19 @@ export const devicePorts: Verification = {
       );
     }
 
+    const crowd = await Promise.all(
+      Array.from({ length: crowdSize }, (_, index) => openAccount(`crowd-${index}`, { platform, ask })),
+    );
     const startedMs = performance.now();
     const answers = await Promise.all(
-      Array.from({ length: scale.devices }, (_, index) =>
-        ask(`${platform.url('api-gateway')}/api/devices`, {
-          json: { userId: `crowd-${index % 10}`, name: `device-${index}` },
+      Array.from({ length: scale.devices }, (_, index) => {
+        const { userId, headers } = crowd[index % crowdSize]!;
+        return ask(`${platform.url('api-gateway')}/api/devices`, {
+          json: { userId, name: `device-${index}` },
           // Who gets no answer asks again, and has one device then.
-          headers: { 'idempotency-key': randomUUID() },
-        }),
-      ),
+          headers: { ...headers, 'idempotency-key': randomUUID() },
+        });
+      }),
     );
     const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
     const created = answers.filter(({ status }) => status === 201).map(({ body }) => body as unknown as Device);
@@ -79,7 +94,7 @@ export const devicePorts: Verification = {
       silent.length === 0,
       silent.slice(0, 5).join(', ') || `${all.length * 3} ports asked`,
     );
-    const left = await removeDevices(ask, platform, all);
+    const left = await removeDevices(all, { ask, platform, owners: [...users, ...crowd] });
     claim(
       'devices that are deleted are gone',
       left.length === 0,
@@ -139,17 +154,23 @@ async function greetingOf(port: number, host: string): Promise<string> {
   }
 }
 
+interface Removal {
+  readonly ask: Ask;
+  readonly platform: Platform;
+  readonly owners: readonly Account[];
+}
+
 /** Deletes devices; answers those that would not go. */
-export async function removeDevices(
-  ask: Ask,
-  platform: Platform,
-  devices: readonly Pick<Device, 'id'>[],
-): Promise<string[]> {
+async function removeDevices(devices: readonly Device[], { ask, platform, owners }: Removal): Promise<string[]> {
+  const headersOf = new Map(owners.map(({ userId, headers }) => [userId, headers]));
   const waiting = [...devices];
   const left: string[] = [];
   const remove = async () => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const { status, text } = await ask(`${platform.url('api-gateway')}/api/devices/${next.id}`, { method: 'DELETE' });
+      const { status, text } = await ask(`${platform.url('api-gateway')}/api/devices/${next.id}`, {
+        method: 'DELETE',
+        headers: headersOf.get(next.userId) ?? {},
+      });
       if (status >= 300 && status !== 404) left.push(`${next.id}: ${status} ${text.slice(0, 80)}`);
     }
   };

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { stripVTControlCharacters } from 'node:util';
 import { Hopeless, waitUntil } from '../../cluster/wait-until.ts';
 import { followBySocketIo, followByWebSocket, type Notification } from '../follow-notifications.ts';
+import { openAccount } from '../open-account.ts';
 import { shellEnvironment } from '../shell.ts';
 import type { Verification, VerificationContext } from '../verification.ts';
 
@@ -20,16 +21,22 @@ export const notifications: Verification = {
 };
 
 /** Two terminals: one listens, the other sends. Whose instance leaves is told so, and connects again. */
-async function byHand({ platform, shell, adapt, claim, evidence }: VerificationContext): Promise<void> {
-  const command = adapt('wscat -c "ws://localhost:30006/notifications"');
+async function byHand(context: VerificationContext): Promise<void> {
+  const { platform, shell, adapt, claim, evidence } = context;
+  const user = await openAccount('test', context);
+  const { token } = user;
+  const command = adapt(`wscat -c "ws://localhost:30006/notifications${token === undefined ? '' : '?token=$TOKEN'}"`);
   for (let tries = platform.isDisturbed ? 5 : 1; ; tries -= 1) {
-    const terminal = openTerminal(command);
+    const terminal = openTerminal(command, token === undefined ? {} : { TOKEN: token });
     try {
       const connected = await terminal.prints('Connected');
       if (connected) {
-        await shell(`curl -X POST http://localhost:30006/notifications/send \\
+        await shell(
+          `curl -X POST http://localhost:30006/notifications/send \\
   -H "Content-Type: application/json" \\
-  -d '{"userId":"test","message":"Hello"}'`);
+  -d '{"userId":"test","message":"Hello"}'`,
+          user,
+        );
       }
       const arrived = connected && (await terminal.prints('Hello'));
       if (!arrived && tries > 1 && terminal.hasEnded()) continue;
@@ -44,9 +51,9 @@ async function byHand({ platform, shell, adapt, claim, evidence }: VerificationC
 }
 
 /** A command in a terminal of its own: into a pipe wscat prints messages only. */
-function openTerminal(command: string) {
+function openTerminal(command: string, env: Readonly<Record<string, string>>) {
   const child = spawn('script', ['-qfec', command, '/dev/null'], {
-    env: shellEnvironment({}),
+    env: shellEnvironment(env),
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';
@@ -79,11 +86,12 @@ function openTerminal(command: string) {
   };
 }
 
-async function acrossInstances({ platform, ask, claim, evidence }: VerificationContext): Promise<void> {
+async function acrossInstances(context: VerificationContext): Promise<void> {
+  const { platform, ask, claim, evidence } = context;
   const [a, b] = await platform.instances('notification-service');
   if (a === undefined || b === undefined) throw new Error('two instances of notification-service are needed');
   evidence(`sent through #${a.slot} (${a.host}), connected to #${b.slot} (${b.host})`);
-  const user = `user-${randomUUID().slice(0, 8)}`;
+  const user = await openAccount(`user-${randomUUID().slice(0, 8)}`, context);
   const kinds = [
     ['Socket.IO', followBySocketIo],
     ['WebSocket', followByWebSocket],
@@ -93,7 +101,7 @@ async function acrossInstances({ platform, ask, claim, evidence }: VerificationC
     try {
       const [first, second] = [randomUUID(), randomUUID()];
       const send = (url: string, id: string) =>
-        ask(`${url}/notifications/send`, { json: { userId: user, message: `message ${id}`, id } });
+        ask(`${url}/notifications/send`, { json: { userId: user.userId, message: `message ${id}`, id } });
       await send(a.url, first);
       const arrived = await arrives(heard, [first]);
       claim(`what is sent through one instance reaches a ${kind} on another`, arrived, `${heard.length} heard`);
@@ -108,13 +116,14 @@ async function acrossInstances({ platform, ask, claim, evidence }: VerificationC
   }
 }
 
-async function toWhoIsAway({ platform, ask, claim }: VerificationContext): Promise<void> {
+async function toWhoIsAway(context: VerificationContext): Promise<void> {
+  const { platform, ask, claim } = context;
   const instances = await platform.instances('notification-service');
-  const user = `user-${randomUUID().slice(0, 8)}`;
+  const user = await openAccount(`user-${randomUUID().slice(0, 8)}`, context);
   const ids = Array.from({ length: 5 }, () => randomUUID());
   for (const [index, id] of ids.entries()) {
     const { url } = instances[index % instances.length]!;
-    await ask(`${url}/notifications/send`, { json: { userId: user, message: `message ${id}`, id } });
+    await ask(`${url}/notifications/send`, { json: { userId: user.userId, message: `message ${id}`, id } });
   }
   const back = await followByWebSocket(platform.url('api-gateway'), user);
   try {

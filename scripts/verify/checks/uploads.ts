@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { openAccount } from '../open-account.ts';
 import type { Verification } from '../verification.ts';
 
 /** The smallest that the service takes. */
@@ -11,11 +12,13 @@ export const uploads: Verification = {
   async run({ platform, ask, claim, evidence }) {
     const instances = await platform.instances('app-service');
     if (instances.length < 2) throw new Error(`two instances are needed, ${instances.length} run`);
+    const { headers } = await openAccount('uploader', { platform, ask });
     // The last part is shorter than the others.
     const content = randomBytes(partBytes * parts - 1_000);
     const sha256 = createHash('sha256').update(content).digest('hex');
     const opened = await ask(`${platform.url('api-gateway')}/api/uploads`, {
       json: { name: 'game.apk', sizeBytes: content.length, sha256, partBytes },
+      headers,
     });
     claim(
       'an upload is opened through the gateway',
@@ -28,7 +31,7 @@ export const uploads: Verification = {
         const { url, slot, host } = instances[index % instances.length]!;
         evidence(`part ${index + 1} to #${slot} on ${host}`);
         const bytes = content.subarray(index * partBytes, (index + 1) * partBytes);
-        return await ask(`${url}/uploads/${id}/parts/${index + 1}`, { bytes });
+        return await ask(`${url}/uploads/${id}/parts/${index + 1}`, { bytes, headers });
       }),
     );
     claim(
@@ -37,7 +40,7 @@ export const uploads: Verification = {
       sent.map(({ status }) => status).join(', '),
     );
     const completed = await Promise.all(
-      instances.map(({ url }) => ask(`${url}/uploads/${id}/complete`, { method: 'POST' })),
+      instances.map(({ url }) => ask(`${url}/uploads/${id}/complete`, { method: 'POST', headers })),
     );
     const apps = new Set(completed.map(({ body }) => body.id));
     claim(
