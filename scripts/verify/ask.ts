@@ -6,6 +6,8 @@ export interface Question {
   /** Sent as a form. */
   readonly form?: Readonly<Record<string, string>>;
   readonly bytes?: Uint8Array;
+  /** The second half of the body leaves so much later than the first: so long the request is under way at least. */
+  readonly bodyOverMs?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -55,14 +57,14 @@ export function createAsk(tally: AskTally): Ask {
 
 /** One request. @throws when there is no whole answer */
 export async function askOnce(url: string, question: Question = {}): Promise<Answer> {
-  const { json, form, bytes, headers = {} } = question;
+  const { bodyOverMs, headers = {} } = question;
+  const body = bodyOf(question);
   const response = await fetch(url, {
     method: question.method ?? methodOf(question),
     headers: { ...typeOf(question), ...headers },
     signal: AbortSignal.timeout(answerTimeoutMs),
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-    ...(form === undefined ? {} : { body: new URLSearchParams(form) }),
-    ...(bytes === undefined ? {} : { body: Uint8Array.from(bytes) }),
+    ...(body === undefined ? {} : { body }),
+    ...(body === undefined || bodyOverMs === undefined ? {} : { body: inTwoHalves(body, bodyOverMs), duplex: 'half' }),
   });
   const text = await response.text();
   return { status: response.status, text, body: parse(text) };
@@ -73,9 +75,26 @@ function methodOf({ json, form, bytes }: Question): string {
   return json === undefined && form === undefined ? 'GET' : 'POST';
 }
 
-function typeOf({ json, bytes }: Question): Record<string, string> {
+function typeOf({ json, form, bytes }: Question): Record<string, string> {
   if (json !== undefined) return { 'content-type': 'application/json' };
+  if (form !== undefined) return { 'content-type': 'application/x-www-form-urlencoded' };
   return bytes === undefined ? {} : { 'content-type': 'application/octet-stream' };
+}
+
+function bodyOf({ json, form, bytes }: Question): Uint8Array<ArrayBuffer> | undefined {
+  if (bytes !== undefined) return Uint8Array.from(bytes);
+  if (json === undefined && form === undefined) return undefined;
+  return new TextEncoder().encode(json === undefined ? `${new URLSearchParams(form)}` : JSON.stringify(json));
+}
+
+function inTwoHalves(body: Uint8Array, apartMs: number): ReadableStream<Uint8Array> {
+  const middle = body.length >> 1;
+  const halves = async function* () {
+    yield body.subarray(0, middle);
+    await sleep(apartMs);
+    yield body.subarray(middle);
+  };
+  return ReadableStream.from(halves());
 }
 
 function parse(text: string): Record<string, unknown> {

@@ -15,31 +15,38 @@ export interface Follower {
   readonly heard: readonly Notification[];
   /** How often it was connected. */
   readonly connects: number;
+  /** Connections that ended without a word: the process at the other end was gone before it could close them. */
+  readonly brokenOff: number;
   close(): void;
 }
 
 const longestPauseMs = 500;
 const openTimeoutMs = 5_000;
+/** What a client is told by its own side when no close frame has come (RFC 6455, 7.1.5). */
+const closedAbnormally = 1006;
 
 /** Follows the notifications of a user over a plain WebSocket of `base`; resolves once it is connected. */
 export async function followByWebSocket(base: string, account: Account): Promise<Follower> {
   const url = `${base.replace(/^http/, 'ws')}/notifications`;
   const closing = new AbortController();
   const heard: Notification[] = [];
-  const follower = { heard, connects: 0, close: () => closing.abort() };
+  const follower = { heard, connects: 0, brokenOff: 0, close: () => closing.abort() };
   const first = Promise.withResolvers<void>();
   const once = () =>
     new Promise<void>((resolve) => {
       const socket = new WebSocket(`${url}?${new URLSearchParams(introduction(account, heard))}`);
       const take = taker(heard);
+      let isOpen = false;
       const leave = () => socket.close();
       closing.signal.addEventListener('abort', leave, { once: true });
       socket.onopen = () => {
+        isOpen = true;
         follower.connects += 1;
         first.resolve();
       };
       socket.onmessage = ({ data }) => take(JSON.parse(String(data)));
-      socket.onclose = () => {
+      socket.onclose = ({ code }) => {
+        if (isOpen && code === closedAbnormally) follower.brokenOff += 1;
         closing.signal.removeEventListener('abort', leave);
         resolve();
       };
@@ -64,11 +71,12 @@ export async function followBySocketIo(base: string, account: Account): Promise<
     reconnectionDelay: 50,
     reconnectionDelayMax: longestPauseMs,
   });
-  const follower = { heard, connects: 0, close: () => void socket.close() };
+  const follower = { heard, connects: 0, brokenOff: 0, close: () => void socket.close() };
   let take = taker(heard);
   socket.on('notification', (notification: unknown) => take(notification));
   // A server that ends a connection itself is not asked again by the client of Socket.IO, unless it is told to.
-  socket.on('disconnect', (reason) => {
+  socket.on('disconnect', (reason, details) => {
+    if (isBrokenOff(details)) follower.brokenOff += 1;
     take = taker(heard);
     if (reason === 'io server disconnect') socket.connect();
   });
@@ -79,6 +87,12 @@ export async function followBySocketIo(base: string, account: Account): Promise<
     });
   });
   return await within(connected, follower, `Socket.IO at ${base}`);
+}
+
+/** By the close event of the WebSocket below, which Socket.IO hands on. */
+function isBrokenOff(details: unknown): boolean {
+  const { context } = (details ?? {}) as { context?: { code?: number } };
+  return context?.code === closedAbnormally;
 }
 
 /** Who a client is, and from where on it wants notifications. */

@@ -6,15 +6,21 @@ import { type Device, sharedPorts, untilAnswered } from './checks/device-ports.t
 import { balanceOf } from './checks/payment.ts';
 import { type Follower, followBySocketIo, followByWebSocket } from './follow-notifications.ts';
 import { openAccount, signatureOf } from './open-account.ts';
-import type { Platform } from './platform.ts';
+import type { Platform, ServiceName } from './platform.ts';
+import { slowClients } from './slow-clients.ts';
 import type { MakeClaim } from './verification.ts';
+import type { Visitor } from './visitor.ts';
 
 /**
  * Clients of the platform, at work while something is done to it: they order and pay, are notified, make and delete devices,
- * and use a session. Each repeats what failed, as clients do, and keeps a ledger of what it was told.
+ * and use a session; some of them on slow lines. Each repeats what failed, as clients do, and keeps a ledger of what it was told.
  */
 export interface Traffic {
   readonly tally: AskTally;
+  /** Requests so far that were under way for two seconds or more, by the service that they were for. */
+  readonly slowRequests: ReadonlyMap<ServiceName, number>;
+  /** Connections of those who are notified, by their kind. */
+  connections(): readonly (Pick<Follower, 'connects' | 'brokenOff'> & { readonly kind: string })[];
   /** Lets what is under way end, then compares the ledgers with what the platform says. */
   stop(claim: MakeClaim): Promise<void>;
 }
@@ -23,14 +29,6 @@ const deliveriesAtOnce = 3;
 const devicesKept = 4;
 /** For what was on its way when the last request was made. */
 const settleMs = 30_000;
-
-interface Visitor {
-  /** One round of its work. */
-  act(): Promise<void>;
-  pauseMs: number;
-  audit(claim: MakeClaim): Promise<void>;
-  close?(): void;
-}
 
 export async function startTraffic(platform: Platform): Promise<Traffic> {
   const tally: AskTally = { requests: 0, failures: [] };
@@ -41,11 +39,14 @@ export async function startTraffic(platform: Platform): Promise<Traffic> {
     if (answer.status >= 400) tally.failures.push(`${url}: ${answer.status} ${answer.text.slice(0, 120)}`);
     return answer;
   };
+  const followers: [string, Follower][] = [];
+  const slow = await slowClients(platform, ask);
   const visitors = await Promise.all([
     payer(platform, ask),
-    listener(platform, ask),
+    listener(platform, ask, followers),
     owner(platform, ask),
     member(platform, ask),
+    ...slow.visitors,
   ]);
   const stopping = new AbortController();
   const problems: string[] = [];
@@ -57,6 +58,8 @@ export async function startTraffic(platform: Platform): Promise<Traffic> {
   });
   return {
     tally,
+    slowRequests: slow.requests,
+    connections: () => followers.map(([kind, { connects, brokenOff }]) => ({ kind, connects, brokenOff })),
     async stop(claim) {
       stopping.abort();
       await Promise.all(working);
@@ -118,12 +121,10 @@ async function payer(platform: Platform, ask: Ask): Promise<Visitor> {
 }
 
 /** Two clients of one user, one of each kind, to whom somebody sends all the time. */
-async function listener(platform: Platform, ask: Ask): Promise<Visitor> {
+async function listener(platform: Platform, ask: Ask, followers: [kind: string, Follower][]): Promise<Visitor> {
   const account = await openAccount(`listener-${randomUUID().slice(0, 8)}`, { platform, ask });
-  const followers: [string, Follower][] = [
-    ['WebSocket', await followByWebSocket(platform.url('api-gateway'), account)],
-    ['Socket.IO', await followBySocketIo(platform.url('notification-service'), account)],
-  ];
+  followers.push(['WebSocket', await followByWebSocket(platform.url('api-gateway'), account)]);
+  followers.push(['Socket.IO', await followBySocketIo(platform.url('notification-service'), account)]);
   const sent: string[] = [];
   return {
     pauseMs: 100,

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Check as Claim } from '../story/scene.ts';
 import type { Disturbance } from './disturbances.ts';
-import { disturbedPlatform } from './platform.ts';
+import { disturbedPlatform, serviceNames } from './platform.ts';
 import type { LocalPlatform } from './start-platform.ts';
-import { startTraffic } from './traffic.ts';
+import { startTraffic, type Traffic } from './traffic.ts';
 import { type MakeClaim, type Scale, type Verification, type VerificationResult, verify } from './verification.ts';
 
 export interface DuringOptions {
@@ -51,17 +51,8 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
       }
     } while (!isOver && list.length > 0);
     await acting;
-    const before = traffic.tally.failures.length;
     await traffic.stop(claim).catch((error: Error) => claim('the ledgers can be compared', false, error.message));
-    const failures = [...results.flatMap((result) => result.failures), ...traffic.tally.failures.slice(0, before)];
-    const requests = results.reduce((sum, result) => sum + result.requests, traffic.tally.requests);
-    if (!disturbance.mayFail) {
-      claim(
-        '0 failed requests',
-        failures.length === 0,
-        `${failures.length} of ${requests}${failures[0] === undefined ? '' : `: ${failures[0]}`}`,
-      );
-    }
+    if (!disturbance.mayFail) claimNothingFailed(claim, results, traffic);
     const last = {
       ...{ name: 'traffic', title: `During ${disturbance.title}: clients at work`, commands: [], evidence: [], claims },
       ...{ requests: traffic.tally.requests, failures: traffic.tally.failures },
@@ -73,4 +64,27 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
   } finally {
     await rm(curlHome, { recursive: true, force: true });
   }
+}
+
+/** Where clients may notice nothing: each request had its answer, and each connection that ended was closed. */
+function claimNothingFailed(claim: MakeClaim, results: readonly VerificationResult[], traffic: Traffic): void {
+  const failures = [...results, traffic.tally].flatMap((part) => part.failures);
+  const requests = results.reduce((sum, result) => sum + result.requests, traffic.tally.requests);
+  claim(
+    '0 failed requests',
+    failures.length === 0,
+    `${failures.length} of ${requests}${failures[0] === undefined ? '' : `: ${failures[0]}`}`,
+  );
+  const { slowRequests } = traffic;
+  claim(
+    'among them requests that were under way for two seconds, to every service',
+    serviceNames.every((service) => service === 'api-gateway' || slowRequests.has(service)),
+    [...slowRequests].map(([service, count]) => `${service} ${count}`).join(', '),
+  );
+  const connections = traffic.connections();
+  claim(
+    'no connection is broken off',
+    connections.every(({ brokenOff }) => brokenOff === 0),
+    connections.map(({ kind, connects, brokenOff }) => `${kind}: ${brokenOff} of ${connects}`).join(', '),
+  );
 }
