@@ -41,6 +41,27 @@ export interface SessionsOptions {
 /** Devices and browsers of one user; with more of them the oldest session ends. */
 const maxSessions = 50;
 
+/**
+ * Adds a session, in place of those that have ended and of the oldest beyond the limit. In one step: logins at the same time
+ * leave no more than the limit, and none of them a key without an expiry.
+ * KEYS[1] sessions of the user
+ * ARGV[1] id  ARGV[2] when it ends, in ms since 1970  ARGV[3] now  ARGV[4] time to live in ms  ARGV[5] the most sessions
+ */
+const addSession = `
+local found = redis.call('HGETALL', KEYS[1])
+local open = {}
+for i = 1, #found, 2 do
+  if tonumber(found[i + 1]) > tonumber(ARGV[3]) then
+    table.insert(open, { found[i], tonumber(found[i + 1]) })
+  else
+    redis.call('HDEL', KEYS[1], found[i])
+  end
+end
+table.sort(open, function(a, b) return a[2] > b[2] end)
+for i = tonumber(ARGV[5]), #open do redis.call('HDEL', KEYS[1], open[i][1]) end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('PEXPIRE', KEYS[1], ARGV[4])`;
+
 export function createSessions({ drover, keys, tokenTtlMs, sessionTtlMs }: SessionsOptions): Sessions {
   const { redis, prefix } = drover.coordination;
   const { sessionsOf } = tokenRecords(prefix);
@@ -64,15 +85,11 @@ export function createSessions({ drover, keys, tokenTtlMs, sessionTtlMs }: Sessi
 
   return {
     async begin(userId) {
-      const key = sessionsOf(userId);
-      const fields = await read(userId);
-      const kept = open(fields).slice(0, maxSessions - 1);
-      const gone = Object.keys(fields).filter((id) => !kept.some((session) => session.id === id));
       const sessionId = randomUUID();
-      const endsAt = Date.now() + sessionTtlMs;
-      if (gone.length > 0) await whileRedisAnswers(redis.hdel(key, ...gone));
-      await whileRedisAnswers(redis.hset(key, sessionId, endsAt));
-      await whileRedisAnswers(redis.pexpire(key, sessionTtlMs));
+      const now = Date.now();
+      const endsAt = now + sessionTtlMs;
+      const args = [sessionId, endsAt, now, sessionTtlMs, maxSessions];
+      await whileRedisAnswers(redis.eval(addSession, 1, sessionsOf(userId), ...args));
       return await issue(userId, sessionId, endsAt);
     },
     async renew({ userId, sessionId }) {
