@@ -20,12 +20,15 @@ if (!/^postgres(ql)?:/.test(process.env.DATABASE_URL)) {
   throw new Error('DATABASE_URL: production needs postgres://…; a SQLite file is for the instances of one host');
 }
 
+// An instance has ten connections, unless DATABASE_POOL_SIZE says otherwise; in a deploy both the old and the new one have them.
+const database = ['DATABASE_URL', 'DATABASE_POOL_SIZE'];
+
 /** Each service has the secrets that it needs, and no other. */
 const secretsOf = {
-  'user-service': ['DATABASE_URL', 'TOKEN_SECRET'],
-  'device-service': ['DATABASE_URL'],
-  'app-service': ['DATABASE_URL', 'STORE', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION'],
-  'billing-service': ['DATABASE_URL', 'PAYMENT_SECRET'],
+  'user-service': [...database, 'TOKEN_SECRET'],
+  'device-service': database,
+  'app-service': [...database, 'STORE', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION'],
+  'billing-service': [...database, 'PAYMENT_SECRET'],
 };
 
 const pick = (names = []) =>

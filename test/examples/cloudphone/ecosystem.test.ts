@@ -81,11 +81,15 @@ test('production names all that is missing, and takes no SQLite', () => {
 });
 
 test('a service has the secrets that it needs, and no others', () => {
-  const { specs } = load('production', production);
+  const { specs } = load('production', { ...production, DATABASE_POOL_SIZE: '4' });
   const holders = (secret: string) =>
     specs!.filter(({ env }) => JSON.stringify(env).includes(secret)).map(({ name }) => name);
   assert.deepEqual(holders('secret-1'), ['user-service', 'device-service', 'app-service', 'billing-service']);
   assert.deepEqual(holders('secret-2'), ['billing-service']);
   assert.deepEqual(holders('secret-3'), ['user-service']);
-  for (const { env } of specs!) assert.equal(env.AUTH, 'required');
+  for (const { env } of specs!) {
+    assert.equal(env.AUTH, 'required');
+    // Who knows how many connections the database takes is the one who deploys.
+    assert.equal(env.DATABASE_POOL_SIZE, env.DATABASE_URL === undefined ? undefined : '4');
+  }
 });
