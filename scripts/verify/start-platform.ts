@@ -9,14 +9,21 @@ import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { Hopeless, waitUntil } from '../cluster/wait-until.ts';
 import { askOnce } from './ask.ts';
-import { deployedPlatform, type Platform, type ServiceName, seedPorts, serviceNames } from './platform.ts';
+import {
+  deployedPlatform,
+  isLoginRequired,
+  type Platform,
+  type ServiceName,
+  seedPorts,
+  serviceNames,
+} from './platform.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The platform on a local cluster. */
 export interface LocalPlatform extends Platform {
   readonly cluster: LocalCluster;
-  /** Deploys some services anew, with more in their environment than their file says; waits for the end of it. */
+  /** Deploys some services anew, with more in the environment that `env` is in; waits for the end of it. */
   deploy(services: readonly ServiceName[], env: Readonly<Record<string, string>>): Promise<void>;
   /** Ends the cluster, and the devices, which outlive the service that started them. */
   close(): Promise<void>;
@@ -26,31 +33,41 @@ export interface StartPlatformOptions {
   readonly cluster: LocalCluster;
   /** Port of api-gateway on the router. Default: one after which the ports of the others are free too. */
   readonly firstPort?: number;
-  /** In the environment of all services. */
+  /** An ecosystem file of the platform, deployed as it is. Default: that for development, with quicker probes. */
+  readonly file?: string;
+  /** In the environment of all services; with `file`, of who deploys it. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** On a busy machine of two cores, sixteen Node processes need a while to start. */
 const startTimeoutMs = 120_000;
 
-/** Deploys examples/cloudphone by its own ecosystem file, and waits until every instance is healthy and every service answers. */
-export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatformOptions): Promise<LocalPlatform> {
+/** Deploys examples/cloudphone by an ecosystem file of its own, and waits until every instance is healthy and every service answers. */
+export async function startPlatform(options: StartPlatformOptions): Promise<LocalPlatform> {
+  const { cluster, firstPort, env = {} } = options;
   // Outside of this tree: of a directory that git ignores nothing is packed.
   const workshop = await mkdtemp(join(tmpdir(), 'drover-platform-'));
   await cp(join(root, 'examples/cloudphone'), workshop, { recursive: true });
-  // The packages of this tree, above all hosts: no registry is asked.
+  // The packages of this tree, above all hosts: no registry is asked, and hosts have nothing to install.
+  await rm(join(workshop, 'package-lock.json'));
+  await writeFile(join(workshop, 'package.json'), '{ "private": true, "type": "module" }\n');
   await symlink(join(root, 'node_modules'), join(cluster.directory, 'node_modules')).catch(() => undefined);
   const port = firstPort ?? (await freeFirstPort());
-  const platform = deployedPlatform({ base: `http://127.0.0.1:${port}`, env: cluster.env });
+  const platform = deployedPlatform({
+    base: `http://127.0.0.1:${port}`,
+    env: cluster.env,
+    paymentSecret: env.PAYMENT_SECRET,
+  });
   const variables = { PLATFORM_PORT: String(port), CLOUDPHONE_DATA: join(cluster.directory, 'cloudphone') };
 
   // Other platforms on this machine have hosts of the same names; the paths of sockets are short.
   const own = { DEVICE_DIR: join(cluster.directory, 'd'), RATE_LIMIT: '1000000' };
 
   const deploy = async (more: Readonly<Record<string, string>>, ...args: string[]) => {
-    const file = join(workshop, 'ecosystem.config.local.js');
-    await writeFile(file, overlay({ ...own, ...env, ...more }));
-    const result = await runDrover(['deploy', file, '--yes', ...args], { env: { ...cluster.env, ...variables } });
+    const file = join(workshop, options.file ?? 'ecosystem.config.local.js');
+    if (options.file === undefined) await writeFile(file, overlay({ ...own, ...env, ...more }));
+    const deployer = { ...cluster.env, ...variables, ...(options.file === undefined ? {} : { ...env, ...more }) };
+    const result = await runDrover(['deploy', file, '--yes', ...args], { env: deployer });
     if (result.code === 0) return;
     throw new Error(`drover deploy ended with code ${result.code}:\n${result.stdout}\n${result.stderr}`);
   };
@@ -71,20 +88,20 @@ export async function startPlatform({ cluster, firstPort, env = {} }: StartPlatf
   }
   return {
     ...platform,
+    mustLogIn: await isLoginRequired(platform),
     cluster,
     deploy: (services, more) => deploy(more, '--only', services.join(',')),
     close,
   };
 }
 
-/** The development file with quicker probes and without npm on the hosts. */
+/** The development file with quicker probes. */
 function overlay(env: Readonly<Record<string, string>>): string {
   return `import development from './ecosystem.config.development.js';
 
 export default {
   apps: development.apps.map((app) => ({
     ...app,
-    dependencies: 'none',
     health: { ...app.health, interval: '500ms' },
     update: { monitor: '500ms' },
     env: { ...app.env, ...${JSON.stringify(env)} },

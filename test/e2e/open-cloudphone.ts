@@ -10,11 +10,12 @@ import type { Lifetime } from '../support/lifetime.ts';
 
 /**
  * The platform on two controllers and three hosts, for one test; no device outlives it. `prepare` starts what it stands on,
- * which ends after it, and answers with what the services are to have in their environment.
+ * which ends after it, and answers with what the services are to have in their environment, or who deploys `file` in his.
  */
 export async function openCloudphone(
   t: TestContext,
   prepare: (lifetime: Lifetime) => Promise<Record<string, string>> = async () => ({}),
+  file?: string,
 ): Promise<LocalPlatform> {
   const directory = await mkdtemp(join(tmpdir(), 'drover-e2e-'));
   const later: (() => void | Promise<void>)[] = [];
@@ -27,7 +28,7 @@ export async function openCloudphone(
   const env = await prepare({ after: (cleanUp) => later.push(cleanUp) });
   const cluster = await startLocalCluster({ directory, controllers: 2, agents: 3 });
   close = cluster.close;
-  const platform = await startPlatform({ cluster, env });
+  const platform = await startPlatform({ cluster, env, ...(file === undefined ? {} : { file }) });
   close = platform.close;
   return platform;
 }
