@@ -9,6 +9,7 @@ import { answerErrors, Refusal } from '../shared/refusal.ts';
 import { type CallerOptions, type CheckedBy, findCaller } from './caller.ts';
 import { headersForClient, headersForService } from './forwarded-headers.ts';
 import { isForWebSocket, relaySockets } from './relay-sockets.ts';
+import { requestCounts } from './request-counts.ts';
 import { isWorthAnotherTry, notAvailable, upstreamFailure } from './upstream-failure.ts';
 
 declare module 'fastify' {
@@ -99,8 +100,7 @@ async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<voi
   api.decorateRequest('caller');
   api.decorateRequest('upstream', '');
   await api.register(rateLimit, {
-    redis: deps.limits,
-    nameSpace: deps.limitPrefix,
+    store: requestCounts({ redis: deps.limits, prefix: deps.limitPrefix }),
     skipOnError: true,
     max: deps.rateLimit,
     timeWindow: 60_000,

@@ -1,5 +1,13 @@
 import type { Drover } from 'drover';
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWK, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  errors,
+  type JSONWebKeySet,
+  type JWK,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
 
 /** Who issues tokens, who they are for, and how they are signed. */
 export const tokenRules = { issuer: 'cloudphone', audience: 'cloudphone', algorithm: 'EdDSA' } as const;
@@ -54,8 +62,8 @@ export function publicKeys(fields: Readonly<Record<string, string>>): JSONWebKey
 
 /**
  * Verifies the tokens of user-service in any service. The signature is checked here, by public keys that are kept until an
- * unknown one turns up; the session is looked up each time, one command of Redis, so that a token is worth nothing anywhere
- * from the moment when its session was ended. While Redis is away nobody can know that, and no token passes.
+ * unknown one turns up; meanwhile the session is looked up, one command of Redis each time, so that a token is worth
+ * nothing anywhere from the moment when its session was ended. While Redis is away nobody can know that, and no token passes.
  */
 export function createTokenVerifier(drover: Drover): TokenVerifier {
   const { redis, prefix } = drover.coordination;
@@ -77,8 +85,18 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
     return (await jwtVerify(token, findKey, rules)).payload;
   }
 
+  /** When the session ends that a token names, as it is in Redis; the token may be anybody's invention. */
+  async function findSession(token: string): Promise<string | null> {
+    const { sub, sid } = decodeJwt(token);
+    if (typeof sub !== 'string' || typeof sid !== 'string') return null;
+    return await look(redis.hget(records.sessionsOf(sub), sid));
+  }
+
   return {
     async verify(token) {
+      // On its way while the signature is being checked; what comes back counts only if that is good.
+      const session = findSession(token);
+      session.catch(() => undefined);
       const { sub, sid } = await readClaims(token).catch((error: unknown) => {
         if (!(error instanceof errors.JOSEError)) throw error;
         const isExpired = error instanceof errors.JWTExpired;
@@ -86,7 +104,7 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
       });
       if (sub === undefined || typeof sid !== 'string')
         throw new TokenError('invalid', 'The token is not one of ours.');
-      const endsAt = await look(redis.hget(records.sessionsOf(sub), sid));
+      const endsAt = await session;
       if (endsAt === null || Number(endsAt) <= Date.now()) {
         throw new TokenError('invalid', 'The session of the token has been ended.');
       }

@@ -233,6 +233,29 @@ test('two gateways count the requests of a user and of an address together', asy
   t.after(() => gateways.map(({ child }) => child.kill('SIGKILL')));
 });
 
+test('who is far from the limit does not wait to be counted, and is counted all the same', async (t) => {
+  const limit = { RATE_LIMIT: '200' };
+  const gateways = [await ground.gateway('host-8', limit), await ground.gateway('host-9', limit)];
+  t.after(() => gateways.map(({ child }) => child.kill('SIGKILL')));
+  const headers = { 'x-forwarded-for': '198.51.100.5' };
+  const askAt = (index: number) => ask(`${gateways[index % 2]!.url}/api/billing/orders`, { headers });
+  const left = (answer: { headers: Headers }) => Number(answer.headers.get('x-ratelimit-remaining'));
+  assert.deepEqual([left(await askAt(0)), left(await askAt(1))], [199, 198]);
+
+  // Nobody counts now: who had to wait would be told of a whole limit.
+  ground.redis.pause();
+  const here = [await askAt(1), await askAt(1), await askAt(1)];
+  ground.redis.resume();
+  assert.deepEqual(here.map(left), [197, 196, 195]);
+  await eventually(async () => assert.ok(left(await askAt(0)) < 195));
+
+  // A burst at all of them ends where the limit is, whoever waited for what.
+  const used = 200 - left(await askAt(0));
+  const burst = await Promise.all(Array.from({ length: 300 }, (_, index) => askAt(index)));
+  assert.equal(burst.filter(({ status }) => status === 200).length, 200 - used);
+  assert.equal(burst.filter(({ status }) => status === 429).length, 100 + used);
+});
+
 test('failed logins through a gateway count for the address of its client, not for that of the gateway', async () => {
   const userService = await ground.users('host-7', { LOGIN_FAILURES: '1' });
   const router = await startRouter(lifetime);

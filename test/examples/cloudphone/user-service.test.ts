@@ -140,6 +140,27 @@ test('tokens of another key, of no key, or altered are refused', async () => {
   assert.equal((await ask(`${b.url}/users/me`)).body.error, 'TOKEN_MISSING');
 });
 
+test('a key that signs for others as well signs no tokens for this platform', async (t) => {
+  const { token, userId } = await logIn(a.url, 'eve');
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const named = { kid: 'shared', alg: 'EdDSA', use: 'sig' };
+  const record = { publicKey: { ...publicKey.export({ format: 'jwk' }), ...named }, createdAt: 0 };
+  await ground.redis.client().hset('cloudphone:users:keys', named.kid, JSON.stringify(record));
+  t.after(() => ground.redis.client().hdel('cloudphone:users:keys', named.kid));
+  const [head, claims] = readToken(token);
+  const look = async (altered: object) => {
+    const text = `${part({ ...head, kid: named.kid })}.${part({ ...claims, ...altered })}`;
+    const signature = sign(null, Buffer.from(text), privateKey).toString('base64url');
+    const { status, body } = await lookAtMe(b.url, `${text}.${signature}`);
+    return [status, body.userId ?? body.error];
+  };
+  assert.deepEqual(await look({}), [200, userId]);
+  const past = Math.floor(Date.now() / 1000) - 60;
+  for (const altered of [{ iss: 'somebody' }, { aud: 'somebody' }, { sid: undefined }, { sid: 7 }, { exp: past }]) {
+    assert.deepEqual(await look(altered), [401, 'TOKEN_INVALID'], JSON.stringify(altered));
+  }
+});
+
 test('all instances sign with a new key at once, and tokens of the old one stay good until they expire', async (t) => {
   const there = await openUserGround(t);
   const environment = { KEY_ROTATION: '* * * * * *', TOKEN_TTL: '6s' };
