@@ -17,8 +17,8 @@ export const serviceNames = Object.keys(seedPorts) as ServiceName[];
 /** One healthy instance, and how it is reached without the router. */
 export interface PlatformInstance {
   readonly url: string;
-  readonly host: string;
-  readonly slot: number;
+  /** For people, such as `#0 on host-1`. */
+  readonly name: string;
 }
 
 /** The platform as clients and people see it: the checks need no more. */
@@ -79,7 +79,7 @@ export function deployedPlatform({ base, env = {}, paymentSecret }: DeployedPlat
         .filter(({ desired, status }) => desired === 'run' && status.state === 'running' && status.health === 'healthy')
         .flatMap(({ slot, nodeId, port: own }) => {
           const node = nodes.find(({ id }) => id === nodeId);
-          return node === undefined ? [] : [{ slot, host: node.name, url: `http://${node.address}:${own}` }];
+          return node === undefined ? [] : [{ name: `#${slot} on ${node.name}`, url: `http://${node.address}:${own}` }];
         });
     },
     async addressOf(host) {
@@ -105,6 +105,7 @@ export function disturbedPlatform(platform: Platform, curlHome?: string): Platfo
     ...platform,
     isDisturbed: true,
     env: { ...platform.env, ...(curlHome === undefined ? {} : { CURL_HOME: curlHome }) },
-    instances: async (service) => [0, 1].map((slot) => ({ slot, host: 'any', url: platform.url(service) })),
+    instances: async (service) =>
+      Array.from({ length: 2 }, () => ({ name: 'whichever answers', url: platform.url(service) })),
   };
 }

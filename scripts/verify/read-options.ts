@@ -42,7 +42,7 @@ export function readOptions(args: readonly string[]): VerifyOptions | 'help' {
       against: { type: 'string' },
       only: { type: 'string' },
       during: { type: 'string' },
-      ticks: { type: 'string', default: '200' },
+      ticks: { type: 'string' },
       devices: { type: 'string', default: String(fullScale.devices) },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -51,7 +51,8 @@ export function readOptions(args: readonly string[]): VerifyOptions | 'help' {
   if (values.help) return 'help';
   const only = values.only === undefined ? names.filter((name) => name !== cron) : choose('--only', values.only, names);
   const during = values.during === undefined ? [] : choose('--during', values.during, disturbanceNames);
-  const ticks = only.includes(cron) ? count('--ticks', values.ticks) : 0;
+  if (values.ticks !== undefined && !only.includes(cron)) throw new Error(`--ticks goes with --only ${cron}`);
+  const ticks = only.includes(cron) ? count('--ticks', values.ticks ?? '200') : 0;
   if (values.against !== undefined && (ticks > 0 || during.length > 0)) {
     throw new Error(`--against goes without ${cron} and --during: they kill hosts and controllers`);
   }

@@ -25,6 +25,7 @@ export function renderVerdict(results: readonly VerificationResult[]): string {
     claims.filter(({ kept }) => !kept).map(({ promise, measured }) => `  ✘ ${title}: ${promise} (${measured})`),
   );
   const count = results.reduce((sum, { claims }) => sum + claims.length, 0);
+  if (count === 0) return '\nNothing was looked at.';
   return broken.length === 0
     ? `\nAll ${count} promises were kept.`
     : `\n${broken.length} of ${count} promises were broken:\n${broken.join('\n')}`;

@@ -37,6 +37,8 @@ export interface StartPlatformOptions {
   readonly file?: string;
   /** In the environment of all services; with `file`, of who deploys it. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Ends the wait for the services when it aborts. */
+  readonly signal?: AbortSignal;
 }
 
 /** On a busy machine of two cores, sixteen Node processes need a while to start. */
@@ -78,10 +80,11 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Loca
   };
   try {
     await deploy({}, '--detach');
-    await waitUntil('all services to be healthy and to answer', () => isUp(cluster, platform), {
-      timeoutMs: startTimeoutMs,
-      intervalMs: 500,
-    });
+    const look = async () => {
+      if (options.signal?.aborted) throw new Hopeless('stopped');
+      return await isUp(cluster, platform);
+    };
+    await waitUntil('all services to be healthy and to answer', look, { timeoutMs: startTimeoutMs, intervalMs: 500 });
   } catch (error) {
     await close();
     throw error;

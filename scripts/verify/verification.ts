@@ -79,6 +79,7 @@ export async function verify(
       claim: (promise, kept, measured) => claims.push({ promise, kept, measured }),
       evidence: (line) => evidence.push(line),
     });
+    if (claims.length === 0) throw new Error('nothing was looked at');
   } catch (error) {
     claims.push({ promise: 'the check comes to its end', kept: false, measured: (error as Error).message });
   }

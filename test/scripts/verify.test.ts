@@ -30,13 +30,14 @@ for (const [args, names] of [
   [['--during', 'rain'], /--during: "rain"/],
   [['--devices', 'many'], /--devices: "many"/],
   [['--only', 'expired-orders', '--ticks', '0'], /--ticks: "0"/],
+  [['--ticks', '20'], /--ticks goes with --only expired-orders/],
   [['--against', 'http://127.0.0.1:1', '--during', 'all'], /--against/],
   [['--against', 'nowhere'], /--against: "nowhere"/],
   [['--colour'], /--colour/],
 ] as const) {
   test(`${args.join(' ')} is refused before anything is started`, () => {
     const { status, stderr } = run(...args);
-    assert.equal(status, 1);
+    assert.equal(status, 2);
     assert.match(stderr, names);
     assert.match(stderr, /usage: npm run verify/);
   });

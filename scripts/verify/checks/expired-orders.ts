@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../cluster/wait-until.ts';
 import { type DisturbanceName, disturbances } from '../disturbances.ts';
 import type { LocalPlatform } from '../start-platform.ts';
+import { untilNone } from '../until-none.ts';
 import type { Verification } from '../verification.ts';
 
 const job = 'cancel-expired-orders';
@@ -35,14 +37,15 @@ export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions)
       await platform.deploy(['billing-service'], { CANCEL_SCHEDULE: '* * * * * *', ORDER_TTL: '2s' });
       const runs = new Map<string, { readonly tick: number; readonly outcome: string; readonly identity: string }>();
       const orders: Order[] = [];
-      const firstTick = Math.ceil(Date.now() / tickMs) * tickMs;
-      const lastTick = firstTick + ticks * tickMs;
+      const listRuns = () => client.listCronRuns({ params: { name: job }, query: { limit: 100 } });
+      const deployedAt = Date.now();
+      const firstTick = await waitUntil('the first tick', async () =>
+        (await listRuns()).map(({ tick }) => tick).findLast((tick) => tick > deployedAt),
+      );
+      const endAt = firstTick + ticks * tickMs;
       const look = async () => {
-        for (const { runId, tick, outcome, identity } of await client.listCronRuns({
-          params: { name: job },
-          query: { limit: 100 },
-        })) {
-          if (tick >= firstTick && tick < lastTick) runs.set(runId, { tick, outcome, identity });
+        for (const { runId, tick, outcome, identity } of await listRuns()) {
+          if (tick >= firstTick && tick < endAt) runs.set(runId, { tick, outcome, identity });
         }
       };
       const disturbing = (async () => {
@@ -56,29 +59,34 @@ export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions)
         }
       })();
       let userId = '';
-      while (Date.now() < lastTick) {
-        if (orders.length % ordersOfUser === 0) userId = `late-${randomUUID().slice(0, 8)}`;
-        const json = { userId, planId: 'basic', amount: 10 };
-        const { status, body } = await ask(`${platform.url('billing-service')}/orders`, { json });
-        if (status === 201) orders.push({ id: String(body.id), userId });
-        await look().catch(() => undefined);
-        await sleep(lookMs / 2);
+      try {
+        while (Date.now() < endAt) {
+          if (orders.length % ordersOfUser === 0) userId = `late-${randomUUID().slice(0, 8)}`;
+          const json = { userId, planId: 'basic', amount: 10 };
+          const { status, body, text } = await ask(`${platform.url('billing-service')}/orders`, { json });
+          if (status !== 201) throw new Error(`an order is answered by ${status}: ${text.slice(0, 200)}`);
+          orders.push({ id: String(body.id), userId });
+          await look().catch(() => undefined);
+          await sleep(lookMs / 2);
+        }
+      } finally {
+        await disturbing;
       }
-      await disturbing;
-      await sleep(2 * tickMs);
-      await look();
-
-      const byTick = Map.groupBy(runs.values(), ({ tick }) => tick);
+      const ticksThatRan = () => Map.groupBy(runs.values(), ({ tick }) => tick);
+      const missing = await untilNone(async () => {
+        await look();
+        const ran = ticksThatRan();
+        const all = Array.from({ length: ticks }, (_, index) => firstTick + index * tickMs);
+        return all.filter((tick) => !ran.has(tick)).map((tick) => new Date(tick).toISOString());
+      }, settleMs);
+      const byTick = ticksThatRan();
       const twice = [...byTick]
         .filter(([, claimed]) => claimed.length > 1)
         .map(([tick]) => new Date(tick).toISOString());
       claim('no tick runs twice', twice.length === 0, twice.slice(0, 3).join(', ') || `${runs.size} runs`);
-      const missing: string[] = [];
-      for (let tick = Math.min(...byTick.keys()); tick < lastTick; tick += tickMs)
-        if (!byTick.has(tick)) missing.push(new Date(tick).toISOString());
       claim(
         'no tick is forgotten',
-        byTick.size >= ticks * 0.95 && missing.length === 0,
+        missing.length === 0,
         `${missing.length} of ${ticks} missing${missing.length > 0 ? `: ${missing.slice(0, 5).join(', ')}` : ''}`,
       );
       const outcomes = count([...runs.values()].map(({ outcome }) => outcome));
@@ -95,7 +103,7 @@ export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions)
           if (times !== 1) found.push(`${id} ${times} times`);
         }
         return found;
-      });
+      }, settleMs);
       claim('each order expires once', orders.length > 0 && wrong.length === 0, wrong[0] ?? `${orders.length} orders`);
       const untold = await untilNone(async () => {
         const told: string[] = [];
@@ -108,21 +116,11 @@ export function expiredOrders({ platform, ticks, during }: ExpiredOrdersOptions)
           const times = told.filter((message) => message.includes(id)).length;
           return times === 1 ? [] : [`${id} ${times} times`];
         });
-      });
+      }, settleMs);
       claim('each user is told once of each order', untold.length === 0, untold[0] ?? `${orders.length} notifications`);
       await platform.deploy(['billing-service'], {});
     },
   };
-}
-
-/** Looks until nothing is found any more; what is found at the end stays. */
-async function untilNone(look: () => Promise<string[]>): Promise<string[]> {
-  const giveUpAtMs = performance.now() + settleMs;
-  for (;;) {
-    const found = await look();
-    if (found.length === 0 || performance.now() > giveUpAtMs) return found;
-    await sleep(lookMs);
-  }
 }
 
 function count(values: readonly string[]): string {

@@ -13,6 +13,7 @@ done`);
     const byHand = printed.split('\n');
     // Each goes to whoever has the fewest connections. While clients at work have WebSockets, that may be one all the time.
     if (!platform.isDisturbed) claim('different instances answer', new Set(byHand).size > 1, byHand.join(', '));
+    // Of those that come and go two at least are there all the time.
     const running = await platform.instances('api-gateway');
     const answers = new Map<string, number>();
     const asked = await Promise.all(
@@ -24,9 +25,9 @@ done`);
     }
     for (const [who, count] of answers) evidence(`${who}: ${count} of ${moreRequests}`);
     claim(
-      'every instance answers',
+      platform.isDisturbed ? 'more than one instance answers' : 'every instance answers',
       running.length > 1 && answers.size >= running.length,
-      `${answers.size} of ${running.length} instances in ${moreRequests} requests`,
+      `${answers.size} instances in ${moreRequests} requests${platform.isDisturbed ? '' : `, ${running.length} run`}`,
     );
   },
 };

@@ -90,7 +90,7 @@ async function acrossInstances(context: VerificationContext): Promise<void> {
   const { platform, ask, claim, evidence } = context;
   const [a, b] = await platform.instances('notification-service');
   if (a === undefined || b === undefined) throw new Error('two instances of notification-service are needed');
-  evidence(`sent through #${a.slot} (${a.host}), connected to #${b.slot} (${b.host})`);
+  evidence(`sent through ${a.name}, connected to ${b.name}`);
   const user = await openAccount(`user-${randomUUID().slice(0, 8)}`, context);
   const kinds = [
     ['Socket.IO', followBySocketIo],

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { PlatformInstance } from '../platform.ts';
 import type { Verification } from '../verification.ts';
 
 export const sessions: Verification = {
@@ -8,7 +9,7 @@ export const sessions: Verification = {
     const instances = await platform.instances('user-service');
     const [a, b] = instances;
     if (a === undefined || b === undefined) throw new Error(`two instances are needed, ${instances.length} run`);
-    evidence(`logged in on #${a.slot} (${a.host}), out on #${b.slot} (${b.host})`);
+    evidence(`logged in on ${a.name}, out on ${b.name}`);
     const account = { username: `user-${randomUUID().slice(0, 8)}`, password: randomUUID() };
     const registered = await ask(`${platform.url('api-gateway')}/api/users/register`, { json: account });
     claim('a user registers', registered.status === 201, `${registered.status}`);
@@ -22,7 +23,7 @@ export const sessions: Verification = {
     claim(
       'every instance knows the token',
       seen.every((answer) => answer.status === 200),
-      list(seen),
+      list(seen, instances),
     );
     const through = await ask(`${platform.url('api-gateway')}/api/users/me`, { headers });
     claim('so does the gateway', through.status === 200, `${through.status}`);
@@ -33,18 +34,19 @@ export const sessions: Verification = {
     claim(
       'every instance refuses the token at once',
       after.every((answer) => answer.status === 401),
-      list(after),
+      list(after, instances),
     );
     const gateways = await platform.instances('api-gateway');
     const refused = await Promise.all(gateways.map(({ url }) => ask(`${url}/api/users/me`, { headers })));
     claim(
       'so does every gateway',
-      refused.every((answer) => answer.status === 401),
-      list(refused),
+      refused.length > 0 && refused.every((answer) => answer.status === 401),
+      list(refused, gateways),
     );
   },
 };
 
-function list(answers: readonly { readonly status: number }[]): string {
-  return answers.map(({ status }) => status).join(', ');
+/** What each instance said. */
+function list(answers: readonly { readonly status: number }[], instances: readonly PlatformInstance[]): string {
+  return answers.map(({ status }, index) => `${instances[index]?.name}: ${status}`).join(', ');
 }

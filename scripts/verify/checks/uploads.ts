@@ -28,8 +28,8 @@ export const uploads: Verification = {
     const id = String(opened.body.id);
     const sent = await Promise.all(
       Array.from({ length: parts }, async (_, index) => {
-        const { url, slot, host } = instances[index % instances.length]!;
-        evidence(`part ${index + 1} to #${slot} on ${host}`);
+        const { url, name } = instances[index % instances.length]!;
+        evidence(`part ${index + 1} to ${name}`);
         const bytes = content.subarray(index * partBytes, (index + 1) * partBytes);
         return await ask(`${url}/uploads/${id}/parts/${index + 1}`, { bytes, headers });
       }),
