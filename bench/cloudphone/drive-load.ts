@@ -1,6 +1,9 @@
 import { percentile } from '../lib/percentile.ts';
 import type { Kind } from './requests.ts';
 
+/** Clients that wait for an answer before they ask again: enough that no core is idle. */
+export const manyClients = 32;
+
 export interface LoadFigures {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;

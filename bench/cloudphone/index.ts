@@ -3,6 +3,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BenchmarkResult } from '../benchmark.ts';
 import type { ComparedPath } from './compare-paths.ts';
+import { manyClients } from './drive-load.ts';
 import { type Cost, measureCost } from './measure-cost.ts';
 import { measureThroughput, type Throughput } from './measure-throughput.ts';
 import { openDatabases } from './open-databases.ts';
@@ -41,7 +42,13 @@ function throughputFigures({ one, several, instances }: Throughput): Record<stri
   };
 }
 
-function costFigures({ mixed, mixedShareP50Percent, mixedShareOfAllPercent, paths }: Cost): Record<string, number> {
+function costFigures({
+  mixed,
+  mixedShareP50Percent,
+  mixedShareOfAllPercent,
+  underLoad,
+  paths,
+}: Cost): Record<string, number> {
   const extra = (name: string, path: ComparedPath) => ({
     [`${name}P50Ms`]: path.p50Ms.sdk!,
     [`${name}AloneP50Ms`]: path.p50Ms.alone!,
@@ -53,11 +60,22 @@ function costFigures({ mixed, mixedShareP50Percent, mixedShareOfAllPercent, path
     [`${name}BeforeP50Ms`]: path.p50Ms.before!,
     [`${name}ToBeforeRatio`]: path.p50Ms.sdk! / path.p50Ms.before!,
   }));
-  return { mixedShareP50Percent, mixedShareOfAllPercent, ...Object.assign({}, ...ofMixed, ...ofPaths) };
+  const ofLoad = {
+    ...{ loadP50Ms: underLoad.p50Ms('sdk'), loadAloneP50Ms: underLoad.p50Ms('alone') },
+    loadShareP50Percent: shareUnderLoad(underLoad),
+    loadToAloneThroughputRatio: underLoad.requestsPerSecond('sdk') / underLoad.requestsPerSecond('alone'),
+    loadErrors: underLoad.errors(),
+  };
+  return { mixedShareP50Percent, mixedShareOfAllPercent, ...ofLoad, ...Object.assign({}, ...ofMixed, ...ofPaths) };
+}
+
+/** By how much the middle one of all requests is quicker without coordination, in percent of its time. */
+function shareUnderLoad({ p50Ms }: Cost['underLoad']): number {
+  return 100 * (1 - p50Ms('alone') / p50Ms('sdk'));
 }
 
 function renderTables(
-  { mixed, mixedShareP50Percent, mixedShareOfAllPercent, paths }: Cost,
+  { mixed, mixedShareP50Percent, mixedShareOfAllPercent, underLoad, paths }: Cost,
   { one, several, instances }: Throughput,
 ): string {
   const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
@@ -84,8 +102,12 @@ function renderTables(
     row(['mixed load: median', '', '', '', '', `${mixedShareP50Percent.toFixed(1)} %`]),
     row(['mixed load: of all time', '', '', '', '', `${mixedShareOfAllPercent.toFixed(1)} %`]),
     ...Object.entries(paths).map(([name, path]) => cost(name, path)),
+    row([
+      ...[`mixed, ${manyClients} at a time`, ms(underLoad.p50Ms('sdk')), ms(underLoad.p50Ms('alone')), ''],
+      ...[ms(underLoad.p50Ms('sdk') - underLoad.p50Ms('alone')), `${shareUnderLoad(underLoad).toFixed(1)} %`],
+    ]),
     '',
-    row(['32 at a time', 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),
+    row([`${manyClients} at a time`, 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),
     load('one of each', one, instances.one),
     load('several of each', several, instances.several),
     ...problems,

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { startTestRedis } from '../../sdk/testing/test-redis.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
 import { type Weighted, weightedMedian } from '../lib/weighted-median.ts';
+import { type ComparedLoad, compareLoad } from './compare-load.ts';
 import { type ComparedPath, comparePath } from './compare-paths.ts';
+import { manyClients } from './drive-load.ts';
 import type { Databases } from './open-databases.ts';
 import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend, type User } from './requests.ts';
 import { startService } from './service-process.ts';
@@ -23,6 +25,8 @@ export interface Cost {
   readonly mixedShareP50Percent: number;
   /** Its share in the time of all requests together, which is made by the few that write. In percent. */
   readonly mixedShareOfAllPercent: number;
+  /** The mixed load on `sdk` and on `alone`, with so many requests under way that no core is idle. */
+  readonly underLoad: ComparedLoad;
   /** Straight to the service, `sdk` beside `alone` and `before`. */
   readonly paths: Readonly<Record<string, ComparedPath>>;
 }
@@ -40,8 +44,12 @@ export async function measureCost({ directory, databases, quick }: CostOptions):
     const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
     closers.push(user.client.close, other.client.close);
     const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
+    const underLoad = await compareLoad(
+      { sdk: mixedKinds(sdk, user), alone: mixedKinds(alone, other) },
+      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 8, turnMs: 3_000 },
+    );
     const paths = await comparePaths({ sdk: sdk.direct, alone: alone.direct, before: unsafe }, quick);
-    return { ...mixed, paths };
+    return { ...mixed, underLoad, paths };
   } finally {
     for (const close of closers.reverse()) await close();
   }

@@ -2,12 +2,10 @@ import type { LocalCluster } from '../../scripts/cluster/local-cluster.ts';
 import { waitUntil } from '../../scripts/cluster/wait-until.ts';
 import { startPlatform } from '../../scripts/verify/start-platform.ts';
 import { withBenchCluster } from '../lib/bench-cluster.ts';
-import { driveLoad, type LoadFigures } from './drive-load.ts';
+import { driveLoad, type LoadFigures, manyClients } from './drive-load.ts';
 import type { Databases } from './open-databases.ts';
 import { logIn, mixedKinds } from './requests.ts';
 
-/** Clients that wait for an answer before they ask again: enough that no core is idle. */
-const clients = 32;
 const scaleTimeoutMs = 120_000;
 
 /** One is as many hosts as there are; it has an instance on each of them. */
@@ -44,7 +42,8 @@ export async function measureThroughput({
       const addresses = { gateway: platform.url('api-gateway'), billing: platform.url('billing-service') };
       const user = await logIn(addresses.gateway, 'bench');
       const kinds = mixedKinds(addresses, user);
-      const measure = (durationMs: number) => driveLoad(kinds, { clients, over: AbortSignal.timeout(durationMs) });
+      const measure = (durationMs: number) =>
+        driveLoad(kinds, { clients: manyClients, over: AbortSignal.timeout(durationMs) });
       const [warmUpMs, measuredMs] = quick ? [500, 1_500] : [5_000, 12_000];
       const found: Record<'one' | 'several', LoadFigures[]> = { one: [], several: [] };
       for (const count of (quick ? ['several', 'one'] : ['several', 'one', 'several', 'one']) as (

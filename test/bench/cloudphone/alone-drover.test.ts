@@ -17,9 +17,7 @@ test('what requests of the platform wait for asks Redis nothing, and does its ef
   const pools = await drover.ports({ pools: { adb: { from: 5000, to: 5999 }, webrtc: { from: 8000, to: 8999 } } });
   const callbacks = drover.callbacks({ database: createSqlCallbackTable({ database }) });
   const [inbox, direct, topic] = [drover.inbox('notes'), drover.direct('notes'), drover.topic('notes')];
-  const limits = drover.coordination.redis.duplicate() as unknown as {
-    rateLimit(key: string, answer: (error: null, counted: number[]) => void): void;
-  };
+  const limits = drover.coordination.redis.duplicate();
   const before = await commands();
 
   const call = { scope: 'payment', key: 'order-1', body: Buffer.from('') };
@@ -34,7 +32,7 @@ test('what requests of the platform wait for asks Redis nothing, and does its ef
   const second = await pools.allocate({ adb: 1, webrtc: 1 }, { requestId: 'device-2', owner: 'device-2' });
   await first.release();
   const session = await drover.coordination.redis.hget('alone:users:sessions:user-1', 'session-1');
-  const counted = await new Promise((resolve) => limits.rateLimit('user-1', (_error, result) => resolve(result)));
+  const counted = await limits.eval('a script', 1, 'user-1', 60_000);
 
   // The question itself is one.
   assert.equal((await commands()) - before, 1);

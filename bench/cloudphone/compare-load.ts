@@ -1,0 +1,39 @@
+import { median } from '../lib/median.ts';
+import { driveLoad, type LoadFigures } from './drive-load.ts';
+import type { Kind } from './requests.ts';
+
+export interface ComparedLoad {
+  /** The median over the turns of a variant. */
+  requestsPerSecond(variant: string): number;
+  p50Ms(variant: string): number;
+  /** Of all turns together. */
+  errors(): number;
+}
+
+export interface CompareLoadOptions {
+  readonly clients: number;
+  /** Of each variant. */
+  readonly turns: number;
+  readonly turnMs: number;
+}
+
+/** The same load on each variant in turn, and then in the other order, so that a machine that slows down slows all of them. */
+export async function compareLoad(
+  variants: Readonly<Record<string, readonly Kind[]>>,
+  { clients, turns, turnMs }: CompareLoadOptions,
+): Promise<ComparedLoad> {
+  const names = Object.keys(variants);
+  const found = new Map<string, LoadFigures[]>(names.map((name) => [name, []]));
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const name of turn % 2 === 0 ? names : names.toReversed()) {
+      found.get(name)!.push(await driveLoad(variants[name]!, { clients, over: AbortSignal.timeout(turnMs) }));
+    }
+  }
+  const medianOf = (variant: string, figure: (figures: LoadFigures) => number) =>
+    median(found.get(variant)!.map(figure));
+  return {
+    requestsPerSecond: (variant) => medianOf(variant, ({ requestsPerSecond }) => requestsPerSecond),
+    p50Ms: (variant) => medianOf(variant, ({ p50Ms }) => p50Ms),
+    errors: () => [...found.values()].flat().reduce((sum, { errors }) => sum + errors, 0),
+  };
+}
