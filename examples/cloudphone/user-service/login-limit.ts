@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Drover } from 'drover';
 import { Refusal } from '../shared/refusal.ts';
 import { whileRedisAnswers } from './while-redis-answers.ts';
@@ -8,7 +9,11 @@ export interface Login {
 }
 
 export interface LoginLimit {
-  /** Counts an attempt before its password is looked at. @throws Refusal 429, 503 */
+  /**
+   * Counts an attempt before its password is looked at, so that many guesses at once are no way around the limit. Right
+   * passwords are counted too while they are looked at: where there is no room this waits a moment for them to be forgiven.
+   * @throws Refusal 429, 503
+   */
   count(login: Login): Promise<void>;
   /** It was the right password: it does not count, nor do the user's failures before it. @throws Refusal 503 */
   forgive(login: Login): Promise<void>;
@@ -23,6 +28,12 @@ export interface LoginLimitOptions {
 
 /** Many users may share an address, as in an office. */
 const failuresPerAddress = 10;
+/** Longer than it takes to look at the passwords of a burst. */
+const roomTimeoutMs = 3000;
+/** Between two looks for room, on average. */
+const lookMs = 150;
+/** Logins that wait in an instance: in a flood of guesses the rest is refused at once. */
+const maxWaiting = 200;
 
 /**
  * Counts in all counters, or in none when one of them is full: then it answers how many ms that lasts, else 0.
@@ -50,13 +61,34 @@ export function createLoginLimit({ drover, failures, windowMs }: LoginLimitOptio
     `${prefix}:users:logins:user:${username}`,
     `${prefix}:users:logins:address:${address}`,
   ];
+  const limits = [failures, failures * failuresPerAddress];
+  const countNow = async (login: Login) =>
+    Number(await whileRedisAnswers(redis.eval(countAttempt, 2, ...counters(login), windowMs, ...limits)));
+  let waiting = 0;
+
+  async function countWhenRoom(login: Login): Promise<number> {
+    let fullMs = await countNow(login);
+    if (fullMs === 0 || waiting >= maxWaiting) return fullMs;
+    waiting += 1;
+    const giveUpAtMs = performance.now() + roomTimeoutMs;
+    try {
+      while (fullMs > 0 && performance.now() < giveUpAtMs) {
+        // Each at a moment of its own: of those that look together only a few find room.
+        await sleep(lookMs * (0.5 + Math.random()));
+        fullMs = await countNow(login);
+      }
+    } finally {
+      waiting -= 1;
+    }
+    return fullMs;
+  }
+
   return {
     async count(login) {
-      const limits = [failures, failures * failuresPerAddress];
-      const waitMs = await whileRedisAnswers(redis.eval(countAttempt, 2, ...counters(login), windowMs, ...limits));
-      if (waitMs === 0) return;
+      const fullMs = await countWhenRoom(login);
+      if (fullMs === 0) return;
       throw new Refusal(429, 'TOO_MANY_LOGINS', 'Too many failed logins. Try again later.', {
-        retryAfterSeconds: Math.ceil(Number(waitMs) / 1000),
+        retryAfterSeconds: Math.ceil(fullMs / 1000),
       });
     },
     async forgive(login) {
