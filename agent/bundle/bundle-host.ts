@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { basename, join } from 'node:path';
 import { backoffMs } from '../../shared/runtime/backoff.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -7,9 +8,9 @@ import type { BundleState } from '../instance/instance-view.ts';
 import { isAlive } from '../process/process-identity.ts';
 import { bundlePaths, readJsonFile } from '../shim/bundle-files.ts';
 import { connectShim, type ShimClient } from '../shim/client.ts';
-import { cleanLeftovers, discoverShims } from '../shim/discover.ts';
+import { cleanLeftovers, discoverShims, readExitRecords } from '../shim/discover.ts';
 import { launchShim } from '../shim/launch.ts';
-import type { Bundle, ShimRecord, ShimRequest, WorkerSnapshot } from '../shim/protocol.ts';
+import type { Bundle, ExitRecord, ShimRecord, ShimRequest, WorkerSnapshot } from '../shim/protocol.ts';
 
 /** For a shim that lives and does not answer (stopped, or on a host out of memory). */
 const reconnectBackoff = { baseMs: 50, maxMs: 2_000 } as const;
@@ -75,6 +76,16 @@ export class BundleHost {
 
   worker(key: string, instanceId: string): WorkerSnapshot | null {
     return this.#bundles.get(key)?.workers.get(instanceId) ?? null;
+  }
+
+  /**
+   * How an instance ended last since this host was booted, as its shim recorded it, also while no agent was there. Null
+   * when nothing is recorded.
+   */
+  recordedExit(key: string, instanceId: string): ExitRecord | null {
+    const bootedAt = this.#options.clock.nowMs() - uptime() * 1_000;
+    const records = readExitRecords(join(this.#options.root, key));
+    return records.findLast((exit) => exit.instanceId === instanceId && exit.at >= bootedAt) ?? null;
   }
 
   /** Launches the shim of a bundle that has none. Rejects with the reason when it does not come up. */

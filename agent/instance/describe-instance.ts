@@ -21,6 +21,7 @@ export function describeInstance(view: InstanceView, nowMs: number): InstanceSta
     ...(probe?.answer == null ? {} : { probe: probe.answer }),
     drained: isDrained(view),
     lastExit: worker?.lastExit == null ? null : toExitRecord(worker.lastExit),
+    ...(end?.finished === true ? { finished: true } : {}),
     startedAt: worker?.startedAt ?? null,
   };
 }

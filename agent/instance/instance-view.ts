@@ -30,6 +30,8 @@ export interface ProbeView {
 export interface InstanceEnd {
   readonly state: 'stopped' | 'failed';
   readonly reason: string;
+  /** It ended by itself, and its restart policy wants no other run. */
+  readonly finished: boolean;
 }
 
 /** All that a decision about one instance depends on. */

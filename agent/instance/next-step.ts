@@ -1,5 +1,5 @@
 import type { ServiceSpec } from '../../shared/contracts/spec.ts';
-import { type InstanceView, isCutOff, mustEnd } from './instance-view.ts';
+import { type InstanceEnd, type InstanceView, isCutOff, mustEnd } from './instance-view.ts';
 
 export type InstanceStep =
   /** Nothing to do until something changes. */
@@ -11,7 +11,7 @@ export type InstanceStep =
   | { readonly kind: 'stop' }
   | { readonly kind: 'restart' }
   /** Final: reported until the plan no longer has the instance. */
-  | { readonly kind: 'end'; readonly state: 'stopped' | 'failed'; readonly reason: string };
+  | ({ readonly kind: 'end' } & InstanceEnd);
 
 /** After the routers have let go of it, only clients that know its address reach a routed worker: they get a moment. */
 const routedDrainMs = 1_000;
@@ -35,9 +35,11 @@ function endOf(view: InstanceView): InstanceStep {
   const { worker } = view;
   if (mustEnd(view)) return stopped(view);
   if (worker?.phase === 'errored') {
-    return { kind: 'end', state: 'failed', reason: worker.failure ?? worker.lastExit?.message ?? 'it ended' };
+    return failed(worker.failure ?? worker.lastExit?.message ?? 'it ended');
   }
-  return { kind: 'end', state: 'stopped', reason: worker?.lastExit?.message ?? 'it was stopped on its host' };
+  const failure = worker?.failure ?? null;
+  const reason = failure ?? worker?.lastExit?.message ?? 'it was stopped on its host';
+  return { kind: 'end', state: 'stopped', reason, finished: failure !== null };
 }
 
 function stopStep(view: InstanceView, nowMs: number): InstanceStep {
@@ -64,7 +66,7 @@ function startStep({ assignment, spec, confirmed, bundle, preparation }: Instanc
   if (!confirmed || assignment.desired !== 'run') return wait;
   if (bundle === 'connecting' || bundle === 'orphaned') return wait;
   if (spec === null) {
-    return { kind: 'end', state: 'failed', reason: `the plan does not hold revision ${assignment.revision}` };
+    return failed(`the plan does not hold revision ${assignment.revision}`);
   }
   switch (preparation.state) {
     case 'none':
@@ -72,7 +74,7 @@ function startStep({ assignment, spec, confirmed, bundle, preparation }: Instanc
     case 'running':
       return wait;
     case 'failed':
-      return { kind: 'end', state: 'failed', reason: preparation.reason };
+      return failed(preparation.reason);
     case 'ready':
       return { kind: bundle === 'absent' ? 'openBundle' : 'start' };
   }
@@ -92,7 +94,11 @@ function runStep({ assignment, spec, worker, siblingServes, probe }: InstanceVie
 
 function stopped(view: InstanceView): InstanceStep {
   const reason = isCutOff(view) ? 'this node was cut off from all controllers, and the service must not run then' : '';
-  return { kind: 'end', state: 'stopped', reason };
+  return { kind: 'end', state: 'stopped', reason, finished: false };
+}
+
+function failed(reason: string): InstanceStep {
+  return { kind: 'end', state: 'failed', reason, finished: false };
 }
 
 /** Clients of a service without routes come directly, so nobody but the worker knows when they are done. */

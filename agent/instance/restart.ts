@@ -26,6 +26,8 @@ export interface ExitFacts {
   readonly wasReady: boolean;
   /** Whether any run of this instance had. */
   readonly instanceWasReady: boolean;
+  /** Ready means more here than to run for `minUptimeMs`: a message, or a port. */
+  readonly awaitsReady: boolean;
   /** We ended it ourselves for a reason that is no crash (memory limit, restart on request). */
   readonly planned: boolean;
 }
@@ -42,6 +44,11 @@ export type RestartDecision =
  */
 export type GiveUpReason = 'failed-first-start' | 'no-autorestart' | 'stop-exit-code' | 'too-many-restarts';
 
+/** Whether the policy lets a worker that has ended so stay down; null is an end by a signal. */
+export function staysDown({ autorestart, stopExitCodes }: RestartPolicy, code: number | null): boolean {
+  return !autorestart || (code !== null && stopExitCodes.includes(code));
+}
+
 /**
  * Decides what follows an exit. An exit is unstable when the run never became ready or was up for less than
  * `minUptimeMs`; a stable run starts the count anew. A planned end restarts at once and counts for nothing.
@@ -53,10 +60,13 @@ export function decideRestart(
   failFast: boolean,
 ): RestartDecision {
   if (exit.planned) return { kind: 'restart', afterMs: 0, history };
-  if (failFast && !exit.instanceWasReady) return { kind: 'give-up', reason: 'failed-first-start', history };
-  if (!policy.autorestart) return { kind: 'give-up', reason: 'no-autorestart', history };
-  if (exit.code !== null && policy.stopExitCodes.includes(exit.code)) {
-    return { kind: 'give-up', reason: 'stop-exit-code', history };
+  // A program that is to run once may have done so before it would have counted as ready.
+  const hasRun = exit.code === 0 && !exit.awaitsReady && staysDown(policy, exit.code);
+  if (failFast && !exit.instanceWasReady && !hasRun) {
+    return { kind: 'give-up', reason: 'failed-first-start', history };
+  }
+  if (staysDown(policy, exit.code)) {
+    return { kind: 'give-up', reason: policy.autorestart ? 'stop-exit-code' : 'no-autorestart', history };
   }
 
   const stable = exit.wasReady && exit.uptimeMs >= policy.minUptimeMs;

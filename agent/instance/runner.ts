@@ -12,6 +12,7 @@ import type { Bundle } from '../shim/protocol.ts';
 import { describeInstance } from './describe-instance.ts';
 import type { InstanceEnd, InstanceView, ProbeView } from './instance-view.ts';
 import { type InstanceStep, nextStep } from './next-step.ts';
+import { staysDown } from './restart.ts';
 
 interface InstanceRecord {
   assignment: Assignment;
@@ -252,10 +253,17 @@ export class InstanceRunner {
   async #open(record: InstanceRecord): Promise<void> {
     const { bundles, makeBundle } = this.#options;
     if (record.revision === null) return;
+    const { restart } = record.revision.spec;
+    const exit = bundles.recordedExit(record.bundle, record.assignment.instanceId);
+    if (exit?.reason === 'exit' && staysDown(restart, exit.code)) {
+      // It finished while no agent was there, and its shim waited for one in vain: its program is not run again.
+      this.#end(record, { state: 'stopped', reason: exit.message, finished: true });
+      return;
+    }
     try {
       await bundles.open(record.bundle, makeBundle(record.revision));
     } catch (error) {
-      this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${(error as Error).message}` });
+      this.#fail(record, (error as Error).message);
     }
   }
 
@@ -267,7 +275,7 @@ export class InstanceRunner {
     if (port !== null && this.#opensPort(record)) {
       const taken = await this.#checkPort(port);
       if (taken !== null) {
-        this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${taken}` });
+        this.#fail(record, taken);
         return;
       }
     }
@@ -291,8 +299,13 @@ export class InstanceRunner {
     return workers.every(({ phase }) => phase === 'exited' || phase === 'errored');
   }
 
-  #end(record: InstanceRecord, { state, reason }: InstanceEnd): void {
-    record.end = { state, reason };
+  /** For a reason of this host, which is no fault of the revision. */
+  #fail(record: InstanceRecord, reason: string): void {
+    this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${reason}`, finished: false });
+  }
+
+  #end(record: InstanceRecord, { state, reason, finished }: InstanceEnd): void {
+    record.end = { state, reason, finished };
     record.probing?.prober.close();
     const { instanceId } = record.assignment;
     if (state === 'failed') this.#options.logger.error('an instance has failed', { instanceId, reason });

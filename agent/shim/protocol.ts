@@ -136,7 +136,7 @@ export interface WorkerSnapshot {
   /** For `waiting-restart`. */
   readonly restartAt: number | null;
   readonly lastExit: WorkerExit | null;
-  /** For `errored`: why there is no other attempt. */
+  /** Why there is no other attempt: of `errored`, and of `exited` where its restart policy leaves it so. */
   readonly failure: string | null;
   readonly listening: ListeningAddress | null;
   /** Nothing is in flight any more, as far as can be known, and nothing new can come in. */

@@ -124,6 +124,7 @@ export class Worker {
     let history: RestartHistory = NO_RESTARTS;
     let instanceWasReady = false;
     let failure: string | null = null;
+    let phase: 'exited' | 'errored' = 'errored';
     for (;;) {
       const { exit, wasReady, startFailure } = await this.#run();
       instanceWasReady ||= wasReady;
@@ -134,13 +135,16 @@ export class Worker {
         break;
       }
       const planned = exit.reason === 'restart' || exit.reason === 'memory';
-      const facts = { code: exit.code, uptimeMs: exit.uptimeMs, wasReady, instanceWasReady, planned };
+      const { waitReady, expectListen } = this.#context.bundle;
+      const awaitsReady = waitReady || expectListen;
+      const facts = { code: exit.code, uptimeMs: exit.uptimeMs, wasReady, instanceWasReady, awaitsReady, planned };
       const decision = decideRestart(this.#context.bundle.restart, history, facts, this.#failFast);
       history = decision.history;
       const { unstableRestarts } = history;
       this.#snapshot = { ...this.#snapshot, lastExit: exit, unstableRestarts };
       if (decision.kind === 'give-up') {
         failure = describeGiveUp(decision.reason, unstableRestarts, exit.message);
+        if (decision.reason === 'no-autorestart' || decision.reason === 'stop-exit-code') phase = 'exited';
         break;
       }
       this.#change({ phase: 'waiting-restart', restartAt: Date.now() + decision.afterMs });
@@ -149,7 +153,7 @@ export class Worker {
       this.#snapshot = { ...this.#snapshot, restarts: this.#snapshot.restarts + 1 };
     }
     await this.#logs.close();
-    this.#change({ phase: failure === null ? 'exited' : 'errored', failure, restartAt: null, drained: true });
+    this.#change({ phase: failure === null ? 'exited' : phase, failure, restartAt: null, drained: true });
   }
 
   async #run(): Promise<Run> {

@@ -1,7 +1,7 @@
 import { operations } from '../../shared/contracts/operations.ts';
 import { defineCommand } from '../command.ts';
 import { requestExitCodes } from '../exit-codes.ts';
-import { isLive } from '../follow/instance-condition.ts';
+import { exitedInstances, isLive } from '../follow/instance-condition.ts';
 import { renderInstances } from '../render/instances.ts';
 import { formatAge } from '../render/quantity.ts';
 import { renderTable } from '../render/table.ts';
@@ -64,8 +64,8 @@ export const describe = defineCommand({
     }
     output.line();
     const names = new Map(nodes.map(({ id, name }) => [id, name]));
-    const live = service.instances.filter(isLive);
-    for (const line of renderInstances(live, names, output, now)) output.line(line);
+    const present = [...service.instances.filter(isLive), ...exitedInstances(service)];
+    for (const line of renderInstances(present, names, output, now)) output.line(line);
     output.line();
     const table = renderTable(
       revisions.slice(0, maxRevisions),

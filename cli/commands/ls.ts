@@ -3,7 +3,7 @@ import type { ServiceView } from '../../shared/contracts/operations.ts';
 import { operations } from '../../shared/contracts/operations.ts';
 import { defineCommand } from '../command.ts';
 import { requestExitCodes } from '../exit-codes.ts';
-import { instanceCondition, isLive } from '../follow/instance-condition.ts';
+import { exitedInstances, instanceCondition, isLive } from '../follow/instance-condition.ts';
 import { flag } from '../option-types.ts';
 import { renderInstances } from '../render/instances.ts';
 import type { Output } from '../render/output.ts';
@@ -38,7 +38,10 @@ export const ls = defineCommand({
       return 0;
     }
     if (options.instances) {
-      const instances = services.flatMap((service) => service.instances).filter((row) => options.all || isLive(row));
+      const instances = services.flatMap((service) => {
+        const exited = new Set(exitedInstances(service));
+        return service.instances.filter((row) => options.all || isLive(row) || exited.has(row));
+      });
       const names = new Map(nodes.map(({ id, name }) => [id, name]));
       for (const line of renderInstances(instances, names, output, Date.now())) output.line(line);
     } else for (const line of renderServices(services, output)) output.line(line);
@@ -94,6 +97,8 @@ function serviceStatus(service: ServiceView): string {
   if (service.deploymentId !== null && service.deployment !== null) return service.deployment.state;
   const wanted =
     typeof service.scale.instances === 'number' && service.scale.hosts === undefined ? service.scale.instances : 1;
-  if (live.length >= wanted && healthy(service) === live.length) return 'online';
+  const exited = exitedInstances(service).length;
+  if (exited > 0 && live.length === 0) return 'exited';
+  if (live.length + exited >= wanted && healthy(service) === live.length) return 'online';
   return healthy(service) === 0 && wanted > 0 ? 'down' : 'degraded';
 }

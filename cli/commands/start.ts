@@ -2,7 +2,7 @@ import { operations, type ServiceView } from '../../shared/contracts/operations.
 import { defineCommand } from '../command.ts';
 import { rolloutExitCodes } from '../exit-codes.ts';
 import { followChange } from '../follow/follow-change.ts';
-import { instanceCondition, isLive } from '../follow/instance-condition.ts';
+import { exitedInstances, instanceCondition, isLive } from '../follow/instance-condition.ts';
 import { followOptions } from '../option-types.ts';
 import { servicesArgument } from './deploy-options.ts';
 import { selectServices } from './select-services.ts';
@@ -30,9 +30,13 @@ export const start = defineCommand({
   },
 });
 
-/** All that runs is healthy, and it is as many as the scale says where that is a number. */
-function isHealthy({ stopped, instances, scale }: ServiceView): boolean {
+/** All that runs is healthy, and with what has run to its end already it is as many as the scale says where that is a number. */
+function isHealthy(service: ServiceView): boolean {
+  const { stopped, instances, scale } = service;
   const live = instances.filter(isLive);
   const wanted = scale.hosts === undefined && scale.instances !== 'max' ? scale.instances : 1;
-  return !stopped && live.length >= wanted && live.every((instance) => instanceCondition(instance) === 'healthy');
+  const exited = exitedInstances(service).length;
+  return (
+    !stopped && live.length + exited >= wanted && live.every((instance) => instanceCondition(instance) === 'healthy')
+  );
 }

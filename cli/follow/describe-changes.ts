@@ -51,7 +51,9 @@ export function describeChanges(previous: Observation | null, next: Observation)
 
 function isOld(instance: Instance, { deployment }: Observation): boolean {
   const condition = instanceCondition(instance);
-  return instance.deploymentId !== deployment?.id && ['healthy', 'stopped', 'failed', 'lost'].includes(condition);
+  return (
+    instance.deploymentId !== deployment?.id && ['healthy', 'stopped', 'exited', 'failed', 'lost'].includes(condition)
+  );
 }
 
 function isSame(a: Instance, b: Instance): boolean {

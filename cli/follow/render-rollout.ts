@@ -15,6 +15,7 @@ export function paintCondition(colors: Colors, condition: InstanceCondition): (t
     case 'unhealthy':
       return colors.red;
     case 'stopped':
+    case 'exited':
     case 'draining':
     case 'stopping':
       return colors.dim;

@@ -2,13 +2,14 @@ import type {
   Deployment,
   DeploymentFailure,
   DeploymentState,
+  Instance,
   Service,
   Target,
 } from '../../shared/contracts/entities.ts';
 import { type Draft, sameTarget } from './draft.ts';
 import { findFailures, findUnboundRoute } from './failures.ts';
 import type { RolloutOutcome } from './rollout.ts';
-import { isFinished, isReady, type ServiceView } from './service-view.ts';
+import { isAtRest, isReady, type ServiceView, type SlotView } from './service-view.ts';
 
 const CANNOT_PLACE = 'placement: ';
 
@@ -108,7 +109,7 @@ function hasOwnScale({ scale, stableScale = scale }: Service): boolean {
 
 /** A rollback is never rolled back. When it makes no progress it ends as failed, and its slots are still tried on. */
 function giveUpRollback(draft: Draft, view: ServiceView, deployment: Deployment): boolean {
-  const missing = view.slots.filter(({ fitting }) => fitting === null || !isReady(draft, fitting)).length;
+  const missing = view.slots.filter((slot) => !isSettled(slot, view, (fitting) => isReady(draft, fitting))).length;
   if (missing === 0 || !isStalled(draft, deployment)) return false;
   const waitedMs = deployment.update.healthyDeadlineMs;
   const reason = `${missing} of ${view.slots.length} slots were not restored within ${waitedMs} ms (${deployment.reason})`;
@@ -128,12 +129,20 @@ function isComplete(draft: Draft, view: ServiceView, deployment: Deployment): bo
   const alone = view.surplus.length === 0;
   return (
     alone &&
-    view.slots.every(({ fitting, outdated, leaving, ended }) => {
-      if (outdated.length > 0 || leaving.length > 0) return false;
-      if (fitting === null) return ended[0] !== undefined && isFinished(ended[0], view.spec);
-      return isReady(draft, fitting) && draft.longestHealthyMs(fitting) >= monitorMs;
+    view.slots.every((slot) => {
+      if (slot.outdated.length > 0 || slot.leaving.length > 0) return false;
+      return isSettled(
+        slot,
+        view,
+        (fitting) => isReady(draft, fitting) && draft.longestHealthyMs(fitting) >= monitorMs,
+      );
     })
   );
+}
+
+/** The slot has what it should have: an instance that is well, or one that has run and may stay ended. */
+function isSettled(slot: SlotView, view: ServiceView, isWell: (fitting: Instance) => boolean): boolean {
+  return slot.fitting === null ? isAtRest(view, slot, view.service.target) : isWell(slot.fitting);
 }
 
 function placementFailure(deployment: Deployment, blocked: { slot: number; reason: string }): DeploymentFailure {
@@ -174,9 +183,10 @@ function record(
 
 function progressOf(draft: Draft, view: ServiceView): Deployment['progress'] {
   const fitting = view.slots.flatMap((slot) => (slot.fitting === null ? [] : [slot.fitting]));
+  const atRest = view.slots.filter((slot) => slot.fitting === null && isAtRest(view, slot, view.service.target));
   return {
     total: view.slots.length,
-    updated: fitting.length,
+    updated: fitting.length + atRest.length,
     healthy: fitting.filter((instance) => isReady(draft, instance)).length,
   };
 }

@@ -20,6 +20,7 @@ function failureOf(draft: Draft, deployment: Deployment, instance: Instance): st
   const { state, health, reason, restarts } = instance.status;
   const { healthyDeadlineMs, monitorMs } = deployment.update;
   if (state === 'failed') return isInfrastructure(reason) ? null : reason || 'failed';
+  if (instance.status.finished === true) return hasRunWell(draft, instance, monitorMs) ? null : reason;
   const seen = draft.seen(instance);
   if (!isLive(instance) || seen === undefined) return null;
 
@@ -38,6 +39,13 @@ function failureOf(draft: Draft, deployment: Deployment, instance: Instance): st
     return `not healthy again within ${healthyDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
   }
   return null;
+}
+
+/** It ended by itself and may stay so: it had been well for long enough, or it serves nobody and ended with code 0. */
+function hasRunWell(draft: Draft, instance: Instance, monitorMs: number): boolean {
+  const spec = draft.spec(instance.service, instance.revision);
+  const serves = spec === undefined || spec.routes.length > 0 || spec.health.probe !== undefined;
+  return draft.longestHealthyMs(instance) >= monitorMs || (!serves && instance.status.lastExit?.code === 0);
 }
 
 /** An instance of an earlier deployment that this one keeps: it may recover, but not hold the deployment up for ever. */

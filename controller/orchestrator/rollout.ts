@@ -3,7 +3,7 @@ import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import { type Draft, fitsTarget } from './draft.ts';
 import { retire } from './drain.ts';
 import { place } from './place.ts';
-import { isFinished, isReady, type ServiceView, type SlotView } from './service-view.ts';
+import { isAtRest, isReady, type ServiceView, type SlotView } from './service-view.ts';
 
 /** What could not be done, for users: why slots stay empty. */
 export interface RolloutOutcome {
@@ -35,6 +35,10 @@ export function rollSlots(draft: Draft, view: ServiceView): RolloutOutcome {
       continue;
     }
     if (isPaused(view) && slot.outdated.length > 0) continue;
+    if (isAtRest(view, slot, fillTarget(view) ?? view.service.target)) {
+      for (const instance of slot.outdated) retire(draft, instance, replacementReason(view));
+      continue;
+    }
     if (slot.outdated.length > 0 && view.order === 'stop-first') {
       const costs = slot.outdated.some((instance) => isReady(draft, instance)) ? 1 : 0;
       if (costs > 0 && costs > spare) continue;
@@ -85,8 +89,6 @@ function mayFill(draft: Draft, view: ServiceView, slot: SlotView): boolean {
   const { deployment, service } = view;
   const target = fillTarget(view);
   if (target === null) return false;
-  const newest = slot.ended[0];
-  if (newest !== undefined && isFinished(newest, view.spec) && fitsTarget(newest, target)) return false;
   const failures = failedAttempts(draft, view, slot, target);
   // The first deployment of this service has failed: another try of the same is for its user to ask for.
   if (deployment === undefined && service.stable === null && failures.length > 0) return false;

@@ -63,10 +63,15 @@ export function isReady(draft: Draft, instance: Instance): boolean {
   return hasRoutes(draft, instance) ? isRouted(draft, instance) : hasProvenHealth(draft, instance);
 }
 
-/** It ended by itself as its spec wants it (no restart): the slot has had its run and stays as it is. */
-export function isFinished({ status, desired }: Instance, { restart }: ServiceSpec): boolean {
-  if (status.state !== 'stopped' || desired !== 'run' || status.lastExit === null) return false;
-  return !restart.autorestart || restart.stopExitCodes.includes(status.lastExit.code ?? -1);
+/**
+ * What the slot is to run has ended by itself, and is to stay so (autorestart, stop_exit_codes) until somebody asks for
+ * it again. For a deployment that goes back by itself only what fits counts: it runs nothing a second time.
+ */
+export function isAtRest({ service, deployment }: ServiceView, { ended }: SlotView, target: Target): boolean {
+  const goesBack = deployment?.state === 'rolling-back';
+  const last = goesBack ? ended.find((instance) => fitsTarget(instance, target)) : ended[0];
+  if (last === undefined || last.status.finished !== true || last.desired !== 'run') return false;
+  return fitsTarget(last, target) && service.startedAgain?.includes(last.id) !== true;
 }
 
 /** While a deployment is paused the slots keep what they have, old or new. */

@@ -52,6 +52,10 @@ export const serviceSchema = z.object({
     .optional()
     .describe('As at the last success, or as `scale` set it since; a deploy that fails goes back there'),
   stopped: z.boolean(),
+  startedAgain: z
+    .array(idSchema)
+    .optional()
+    .describe('Instances that had finished when a user started the service: their slots are filled once more'),
   deleted: z.boolean(),
   deploymentId: idSchema.nullable().describe('The deployment in progress'),
   lastRevision: z.int().min(0),
@@ -138,6 +142,10 @@ export const instanceStatusSchema = z.object({
   probe: z.string().optional().describe('The last failing answer of its probe'),
   drained: z.boolean().describe('No request is in flight in the worker, as far as the worker can tell'),
   lastExit: exitRecordSchema.nullable(),
+  finished: z
+    .boolean()
+    .optional()
+    .describe('It ended by itself, and by autorestart or stop_exit_codes it is to stay so'),
   startedAt: instant.nullable(),
   cpu: z.number().min(0).optional().describe('Cores in use'),
   memoryBytes: z.int().min(0).optional(),

@@ -306,7 +306,7 @@ export const operations = {
     status: 202,
     response: accepted,
     errors: ['SERVICE_NOT_FOUND'],
-    summary: 'Start a stopped service',
+    summary: 'Start a stopped service, or what of it has exited',
   },
   rollbackService: {
     method: 'POST',

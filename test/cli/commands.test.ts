@@ -266,7 +266,11 @@ test('tokens come from a file, from standard input, or from the config file, whi
 test('an unhealthy instance and a rollout under way are told by the status of a service', async (t) => {
   const fake = await cluster(t);
   const unhealthy = sampleInstance({ status: { health: 'unhealthy', reason: 'GET /health answered 503' } });
+  const exited = sampleInstance({ status: { state: 'stopped', health: 'unknown', finished: true, reason: 'code 0' } });
   const states: [ReturnType<typeof sampleService>, RegExp][] = [
+    [sampleService({ instances: [exited] }), /0\/0 .*exited/],
+    [sampleService({ instances: [exited, sampleInstance({ slot: 1 })] }), /1\/1 .*online/],
+    [sampleService({ instances: [exited], startedAgain: [exited.id] }), /0\/0 .*down/],
     [sampleService({ instances: [unhealthy, sampleInstance({ slot: 1 })] }), /1\/2 .*degraded/],
     [sampleService({ instances: [unhealthy] }), /0\/1 .*down/],
     [sampleService({ deploymentId: 'deployment-1', deployment: sampleDeployment() }), /rolling/],
@@ -275,6 +279,8 @@ test('an unhealthy instance and a rollout under way are told by the status of a 
     fake.handlers.listServices = () => [service];
     assert.match((await runCliHere(t, ['ls'], { urls: [fake.url] })).stdout, said);
   }
+  fake.handlers.listServices = () => [sampleService({ instances: [exited] })];
+  assert.match((await runCliHere(t, ['ls', '--instances'], { urls: [fake.url] })).stdout, /hello#0 .* exited .*code 0/);
 });
 
 test('each command is found by its name alone, and is then the only one that is loaded', async () => {

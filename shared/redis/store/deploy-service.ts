@@ -3,6 +3,7 @@ import { DroverError } from '../../contracts/drover-error.ts';
 import type { Revision, Service, Target } from '../../contracts/entities.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { type Commit, transact } from './commit.ts';
+import { finishedInstances } from './finished-instances.ts';
 import { readDocument } from './read-document.ts';
 import {
   begin,
@@ -134,7 +135,7 @@ async function deploy(
   return { service: name, revision: number, deploymentId };
 }
 
-/** Nothing new to run: only the scale may change, a stopped service starts, or a target that never succeeded is tried again. */
+/** Nothing new to run: the scale may change, what is stopped or has finished starts, a target that never succeeded is tried again. */
 async function deploySame(
   context: StoreContext,
   draft: ServiceDraft,
@@ -149,18 +150,21 @@ async function deploySame(
     revision: service.target.revision,
     deploymentId,
   });
-  const next: Service = { ...service, scale: spec.scale, stopped: false, updatedAt: context.nowMs() };
+  const startedAgain = await finishedInstances(context, name);
+  const isNews = startedAgain.some((id) => service.startedAgain?.includes(id) !== true);
+  const updatedAt = context.nowMs();
+  const next: Service = { ...service, scale: spec.scale, stopped: false, startedAgain, updatedAt };
   if (scaled) record(draft, 'service.scaled', name, actor, { from: service.scale, to: spec.scale });
   if (service.stopped) record(draft, 'service.started', name, actor);
 
   if (draft.deployment !== null) {
-    if (scaled) writeService(context, draft, next);
+    if (scaled || isNews) writeService(context, draft, next);
     return accepted(draft.deployment.id);
   }
-  if (!scaled && succeeded && !service.stopped) return accepted(null);
+  if (!scaled && !isNews && succeeded && !service.stopped) return accepted(null);
   const retried = { ...service.target, generation: service.target.generation + 1 };
   const to = succeeded ? service.target : retried;
-  const kind = succeeded ? 'scale' : 'deploy';
+  const kind = succeeded && scaled ? 'scale' : 'deploy';
   const deploymentId = await begin(context, draft, { service: name, kind, from: stable, to, update, actor });
   writeService(context, draft, { ...next, target: to, deploymentId });
   return accepted(deploymentId);

@@ -3,6 +3,7 @@ import type { Revision, Service } from '../../contracts/entities.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { transact } from './commit.ts';
 import { deployService, readRevision } from './deploy-service.ts';
+import { finishedInstances } from './finished-instances.ts';
 import { readDocument } from './read-document.ts';
 import {
   begin,
@@ -88,10 +89,16 @@ export function createServiceStore(context: StoreContext): ServiceStore {
     setStopped: (name, stopped, actor) =>
       edit(name, stopped ? 'stop' : 'start', async (service, draft) => {
         refuseDeleted(service);
-        if (service.stopped === stopped) return draft.deployment?.id ?? null;
+        const startedAgain = stopped ? [] : await finishedInstances(context, name);
+        const isNews = startedAgain.some((id) => service.startedAgain?.includes(id) !== true);
+        if (service.stopped === stopped && !isNews) return draft.deployment?.id ?? null;
         if (stopped) supersede(context, draft, actor, 'the service was stopped');
         record(draft, stopped ? 'service.stopped' : 'service.started', name, actor);
-        const next: Service = { ...service, stopped, deploymentId: null, updatedAt: context.nowMs() };
+        if (service.stopped === stopped) {
+          writeService(context, draft, { ...service, startedAgain, updatedAt: context.nowMs() });
+          return draft.deployment?.id ?? null;
+        }
+        const next: Service = { ...service, stopped, startedAgain, deploymentId: null, updatedAt: context.nowMs() };
         const retry = stopped || isStable(service) ? null : await retryTarget(context, draft, service, actor);
         writeService(context, draft, { ...next, ...retry });
         return retry?.deploymentId ?? null;

@@ -157,7 +157,11 @@ const table: readonly Row[] = [
   },
   {
     title: 'an end is never taken back',
-    view: instanceView({ end: { state: 'failed', reason: '' }, worker: workerIn('ready'), desired: 'stop' }),
+    view: instanceView({
+      end: { state: 'failed', reason: '', finished: false },
+      worker: workerIn('ready'),
+      desired: 'stop',
+    }),
     step: 'wait',
   },
 ];
@@ -172,5 +176,18 @@ test('the reason of a worker that gave up is what its shim says', () => {
     kind: 'end',
     state: 'failed',
     reason: 'exited with code 1 before it was ready',
+    finished: false,
   });
+});
+
+test('a worker that ended by itself and may stay so has finished; one that was ended on its host has not', () => {
+  const finished = { ...workerIn('exited'), failure: 'autorestart is off: exited with code 0 after 2.0 s' };
+  assert.deepEqual(nextStep(instanceView({ worker: finished }), 0), {
+    kind: 'end',
+    state: 'stopped',
+    reason: 'autorestart is off: exited with code 0 after 2.0 s',
+    finished: true,
+  });
+  const ended = nextStep(instanceView({ worker: workerIn('exited') }), 0);
+  assert.deepEqual([ended.kind, 'finished' in ended && ended.finished], ['end', false]);
 });

@@ -18,7 +18,14 @@ const POLICY: RestartPolicy = {
   expBackoffRestartDelayMs: 0,
   stopExitCodes: [0, 42],
 };
-const CRASH: ExitFacts = { code: 1, uptimeMs: 10, wasReady: false, instanceWasReady: true, planned: false };
+const CRASH: ExitFacts = {
+  code: 1,
+  uptimeMs: 10,
+  wasReady: false,
+  instanceWasReady: true,
+  awaitsReady: true,
+  planned: false,
+};
 
 const cases: {
   title: string;
@@ -46,6 +53,27 @@ const cases: {
     title: 'a fail-fast instance that was ready once restarts',
     failFast: true,
     expected: { kind: 'restart', afterMs: 50 },
+  },
+  {
+    title: 'a program that is to run once has run when it ends with code 0, also before it counts as ready',
+    policy: { autorestart: false },
+    exit: { code: 0, instanceWasReady: false, awaitsReady: false },
+    failFast: true,
+    expected: { kind: 'give-up', reason: 'no-autorestart' },
+  },
+  {
+    title: 'one that was to listen, and did not, has failed',
+    policy: { autorestart: false },
+    exit: { code: 0, instanceWasReady: false, awaitsReady: true },
+    failFast: true,
+    expected: { kind: 'give-up', reason: 'failed-first-start' },
+  },
+  {
+    title: 'a crash of one that is to run once is its first start failed',
+    policy: { autorestart: false },
+    exit: { instanceWasReady: false, awaitsReady: false },
+    failFast: true,
+    expected: { kind: 'give-up', reason: 'failed-first-start' },
   },
   {
     title: 'autorestart off gives up',

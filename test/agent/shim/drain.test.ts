@@ -112,7 +112,7 @@ test('a program with nothing left to do ends, and finds only its own arguments',
     restart: { autorestart: false },
   });
   await shim.start('i-1');
-  const ended = await shim.reaches('i-1', 'errored');
+  const ended = await shim.reaches('i-1', 'exited');
   assert.equal(ended.lastExit?.code, 0);
   assert.deepEqual(JSON.parse(ended.lastExit?.lastLines[0] ?? ''), {
     args: ['a b', '--c'],

@@ -82,8 +82,11 @@ test('a stop exit code, and autorestart off, end a worker without another attemp
     restart: { stopExitCodes: [7], minUptimeMs: 5_000 },
   });
   await shim.start('i-1');
-  assert.match((await shim.reaches('i-1', 'errored')).failure ?? '', /stop_exit_codes/);
-  assert.deepEqual(shim.phases('i-1'), ['starting', 'errored']);
+  assert.match((await shim.reaches('i-1', 'exited')).failure ?? '', /stop_exit_codes: exited with code 7/);
+  assert.deepEqual(shim.phases('i-1'), ['starting', 'exited']);
+  const off = await runShim(t, { script: 'crashes-at-start.mjs', restart: { autorestart: false } });
+  await off.start('i-1');
+  assert.match((await off.reaches('i-1', 'exited')).failure ?? '', /^autorestart is off: exited with code 7/);
 });
 
 test('what cannot be started says which path is wrong, at once', async (t) => {

@@ -9,6 +9,7 @@ import {
   LATER_MS,
   makeDeployment,
   makeInstance,
+  makeNode,
   makeService,
   makeSnapshot,
   makeSpec,
@@ -247,4 +248,76 @@ test('an unhealthy instance that a deployment has taken over from an earlier one
   const snapshot = makeSnapshot({ ...rolling(1), instances: [sick] });
   const actions = decideAfter({ atMs: 0, snapshot }, { atMs: 60_000, snapshot });
   assert.equal(only(actions, 'updateDeployment')[0]?.state, 'rolling-back');
+});
+
+/** Ended by itself as `autorestart: false` allows; it ran for less than a deployment watches unless told otherwise. */
+function exited(id: string, code: number, change: Parameters<typeof makeInstance>[1] = {}): Instance {
+  const reason = `autorestart is off: exited with code ${code}`;
+  const lastExit = { code, signal: null, at: 7, uptimeMs: 1_000, reason, lastLines: [] };
+  return makeInstance(id, {
+    ...change,
+    status: { state: 'stopped', health: 'unknown', healthyForMs: 0, finished: true, reason, lastExit },
+  });
+}
+
+const once = [makeSpec({ restart: { autorestart: false } })];
+
+test('a slot whose program has ended as it may stays empty, also when its host is lost, until it is started again', () => {
+  const instances = [exited('a', 1)];
+  assert.deepEqual(decideOn({ specs: once, instances }), []);
+  const nodes = [makeNode('n0', { state: 'lost', heartbeat: 0 }), makeNode('n1')];
+  assert.deepEqual(only(decideOn({ specs: once, nodes, instances }), 'createInstance'), []);
+  const again = decideOn({ specs: once, services: [makeService({ startedAgain: ['a'] })], instances });
+  assert.equal(only(again, 'createInstance').length, 1);
+  const restarted = makeService({ target: { revision: 1, generation: 1 } });
+  assert.equal(only(decideOn({ specs: once, services: [restarted], instances }), 'createInstance').length, 1);
+});
+
+test('a program that was running when its host was lost is moved, though it is not restarted where it ends', () => {
+  const lost = makeInstance('a', { status: { state: 'lost' } });
+  assert.equal(only(decideOn({ specs: once, instances: [lost] }), 'createInstance').length, 1);
+});
+
+test('what was stopped on its host, and has not ended by itself, gets another instance', () => {
+  const stopped = makeInstance('a', { status: { state: 'stopped', reason: 'it was stopped on its host' } });
+  assert.equal(only(decideOn({ specs: once, instances: [stopped] }), 'createInstance').length, 1);
+});
+
+test('a deployment of a program that is to run once succeeds when it ends with code 0, and fails with any other', () => {
+  const instances = (code: number) => [exited('new', code, { revision: 2, deploymentId: 'd1', createdAt: 2 })];
+  const spec = { restart: { autorestart: false } };
+  const after = (code: number, more: Partial<ServiceSpecInput> = {}) =>
+    only(decideOn({ ...rolling(1, [], { ...spec, ...more }), instances: instances(code) }), 'updateDeployment')[0];
+  assert.equal(after(0)?.state, 'succeeded');
+  assert.deepEqual(after(0)?.progress, { total: 1, updated: 1, healthy: 0 });
+  assert.equal(after(1)?.state, 'rolling-back');
+  assert.equal(after(0, { routes: [{ port: 80 }] })?.state, 'rolling-back', 'what is to serve has not served');
+});
+
+test('an old program that has ended is no sign that the new revision has run', () => {
+  const actions = decideOn({ ...rolling(1, [], { restart: { autorestart: false } }), instances: [exited('old', 0)] });
+  assert.deepEqual(
+    only(actions, 'createInstance').map(({ target }) => target.revision),
+    [2],
+  );
+  assert.ok(!only(actions, 'updateDeployment').some(({ state }) => state === 'succeeded'));
+});
+
+test('a deployment that goes back does not run again what had ended before it', () => {
+  const back: ClusterParts = {
+    ...rolling(1, [], { restart: { autorestart: false } }),
+    services: [makeService({ deploymentId: 'd1', lastRevision: 2 })],
+    deployments: [makeDeployment({ state: 'rolling-back' })],
+    instances: [exited('old', 0), fresh('new', 0)],
+  };
+  const actions = decideOn(back);
+  assert.deepEqual(only(actions, 'createInstance'), []);
+  assert.deepEqual(
+    only(actions, 'setDesired').map(({ instanceId }) => instanceId),
+    ['new'],
+  );
+  const gone = { ...fresh('new', 0, { state: 'stopped' }), desired: 'stop' as const };
+  const over = decideOn({ ...back, instances: [exited('old', 0), gone] });
+  assert.deepEqual(only(over, 'createInstance'), []);
+  assert.equal(only(over, 'updateDeployment')[0]?.state, 'rolled-back');
 });

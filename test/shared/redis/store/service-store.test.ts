@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 
 import { createKeys } from '../../../../shared/redis/keys.ts';
+import { initialStatus } from '../../../../shared/state/instance-states.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { apply, create, join, lead, node, request, spec, startStores } from './support/store-fixture.ts';
 
@@ -200,6 +201,42 @@ test('reload and restart begin a generation; asked twice they are one', async (t
   assert.deepEqual((await store.services.get('web'))?.target, { revision: 1, generation: 1 });
   await store.services.setStopped('web', true, actor);
   await assert.rejects(store.services.renew('web', 'restart', web.update, actor), { code: 'STATE_CONFLICT' });
+});
+
+test('a start, and a deploy of the same, name what had finished so that it runs once more; asked again they change nothing', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  await join(fixture, node('a'));
+  const { deploymentId } = await store.services.deploy('web', request(spec('web')));
+  await succeed(fixture, deploymentId!);
+  const finish = async (id: string, sequence: number) => {
+    await apply(fixture, create(id, 'web'));
+    const status = { ...initialStatus, state: 'stopped' as const, finished: true };
+    const report = { sequence, planVersion: 1, instances: [{ instanceId: id, status }], router: null };
+    await store.instances.report('node-a', 's', report);
+  };
+  const startedAgain = async () => (await store.services.get('web'))?.startedAgain;
+
+  await finish('i1', 1);
+  await store.services.setStopped('web', false, actor);
+  assert.deepEqual(await startedAgain(), ['i1']);
+  const { version } = await store.leader.snapshot();
+  await store.services.setStopped('web', false, actor);
+  assert.deepEqual((await store.services.deploy('web', request(spec('web')))).deploymentId, null);
+  assert.equal((await store.leader.snapshot()).version, version);
+
+  await finish('i2', 2);
+  const again = await store.services.deploy('web', request(spec('web')));
+  assert.deepEqual((await startedAgain())?.toSorted(), ['i1', 'i2']);
+  const deployment = await store.deployments.get(again.deploymentId!);
+  assert.deepEqual([deployment?.kind, deployment?.to.generation], ['deploy', 0], 'what runs is not replaced');
+  await succeed(fixture, again.deploymentId!);
+
+  await finish('i3', 3);
+  await store.services.setStopped('web', true, actor);
+  await store.services.setStopped('web', false, actor);
+  assert.ok((await startedAgain())?.includes('i3'));
 });
 
 test('a service stopped before its target succeeded starts with a deployment, which may be rolled back', async (t) => {
