@@ -55,7 +55,7 @@ export function followDeployment(draft: Draft, view: ServiceView, outcome: Rollo
     return;
   }
   const [blocked] = outcome.unplaceable;
-  if (blocked !== undefined && deployment.state === 'rolling' && isStalled(draft, deployment)) {
+  if (blocked !== undefined && deployment.state === 'rolling' && isStalled(draft, view, deployment)) {
     changeCourse(draft, view, deployment, [...deployment.failures, placementFailure(deployment, blocked)]);
     return;
   }
@@ -110,7 +110,7 @@ function hasOwnScale({ scale, stableScale = scale }: Service): boolean {
 /** A rollback is never rolled back. When it makes no progress it ends as failed, and its slots are still tried on. */
 function giveUpRollback(draft: Draft, view: ServiceView, deployment: Deployment): boolean {
   const missing = view.slots.filter((slot) => !isSettled(slot, view, (fitting) => isReady(draft, fitting))).length;
-  if (missing === 0 || !isStalled(draft, deployment)) return false;
+  if (missing === 0 || !isStalled(draft, view, deployment)) return false;
   const waitedMs = deployment.update.healthyDeadlineMs;
   const reason = `${missing} of ${view.slots.length} slots were not restored within ${waitedMs} ms (${deployment.reason})`;
   const failures = [...deployment.failures, ...findFailures(draft, view)];
@@ -118,9 +118,13 @@ function giveUpRollback(draft: Draft, view: ServiceView, deployment: Deployment)
   return true;
 }
 
-function isStalled(draft: Draft, deployment: Deployment): boolean {
+/** Nothing has got on for the whole deadline; an instance that is still being prepared, or was so lately, has. */
+function isStalled(draft: Draft, { slots }: ServiceView, deployment: Deployment): boolean {
   const { nowMs, observations } = draft.input;
-  const changedAtMs = observations.deployments[deployment.id]?.changedAtMs ?? nowMs;
+  const coming = slots.flatMap(({ fitting }) => (fitting === null ? [] : [fitting]));
+  if (coming.some((instance) => draft.isPreparing(instance))) return false;
+  const preparedAtMs = coming.map((instance) => draft.seen(instance)?.preparedAtMs ?? 0);
+  const changedAtMs = Math.max(observations.deployments[deployment.id]?.changedAtMs ?? nowMs, ...preparedAtMs);
   return nowMs - changedAtMs >= deployment.update.healthyDeadlineMs;
 }
 

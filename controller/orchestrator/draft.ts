@@ -77,6 +77,13 @@ export class Draft {
     return this.input.observations.instances[instance.id];
   }
 
+  /** Its artifact and dependencies are being brought to its node, which has a deadline of its own. */
+  isPreparing(instance: Instance): boolean {
+    const { nowMs, limits } = this.input;
+    const sinceMs = this.seen(instance)?.stateAtMs ?? nowMs;
+    return instance.status.state === 'preparing' && nowMs - sinceMs < limits.prepareDeadlineMs;
+  }
+
   /** How long it has been healthy without a break; 0 when it is not. */
   healthyForMs(instance: Instance): number {
     const seen = this.seen(instance);

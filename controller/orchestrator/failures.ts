@@ -22,11 +22,13 @@ function failureOf(draft: Draft, deployment: Deployment, instance: Instance): st
   if (state === 'failed') return isInfrastructure(reason) ? null : reason || 'failed';
   if (instance.status.finished === true) return hasRunWell(draft, instance, monitorMs) ? null : reason;
   const seen = draft.seen(instance);
-  if (!isLive(instance) || seen === undefined) return null;
+  if (!isLive(instance) || seen === undefined || draft.isPreparing(instance)) return null;
 
-  const { nowMs } = draft.input;
+  const { nowMs, limits } = draft.input;
+  if (state === 'preparing')
+    return `not prepared within ${limits.prepareDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
   if (seen.restartsWhenHealthy === null) {
-    if (nowMs - seen.seenAtMs < healthyDeadlineMs) return null;
+    if (nowMs - (seen.preparedAtMs ?? seen.seenAtMs) < healthyDeadlineMs) return null;
     return `not healthy within ${healthyDeadlineMs} ms${reason === '' ? '' : `: ${reason}`}`;
   }
   const settled = draft.longestHealthyMs(instance) >= monitorMs;
@@ -56,7 +58,8 @@ function staysUnhealthy(draft: Draft, deployment: Deployment, instance: Instance
     return null;
   }
   const { healthyDeadlineMs } = deployment.update;
-  if (draft.input.nowMs - Math.max(seen.healthAtMs, changedAtMs) < healthyDeadlineMs) return null;
+  const sinceMs = Math.max(seen.healthAtMs, seen.preparedAtMs ?? 0, changedAtMs);
+  if (draft.isPreparing(instance) || draft.input.nowMs - sinceMs < healthyDeadlineMs) return null;
   return `not healthy within ${healthyDeadlineMs} ms${instance.status.reason === '' ? '' : `: ${instance.status.reason}`}`;
 }
 

@@ -21,6 +21,11 @@ export interface Limits {
   readonly freeRetries: number;
   /** Failures that ended longer ago no longer count for the pause. */
   readonly failureMemoryMs: number;
+  /**
+   * Artifact and dependencies of a revision on a host: the first `npm ci` there may take minutes. Longer than the agent
+   * lets npm run, so that a deployment fails with what npm says.
+   */
+  readonly prepareDeadlineMs: number;
   /** What is added to the time after which a cut-off node stops a service by itself: two clocks may differ in rate. */
   readonly stopMarginMs: number;
 }
@@ -35,5 +40,6 @@ export const defaultLimits: Limits = {
   backoffLimitMs: 60_000,
   freeRetries: 10,
   failureMemoryMs: 600_000,
+  prepareDeadlineMs: 20 * 60_000,
   stopMarginMs: 2_000,
 };

@@ -1,6 +1,7 @@
 import type { Desired, Instance, InstanceState } from '../../shared/contracts/entities.ts';
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
+import { stateRank } from '../../shared/state/instance-states.ts';
 
 /** What the leader has seen of a node: liveness is a change of the counter, by the leader's own clock. */
 export interface NodeObservation {
@@ -16,6 +17,8 @@ export interface InstanceObservation {
   readonly desiredAtMs: number;
   readonly state: InstanceState;
   readonly stateAtMs: number;
+  /** When its artifact and dependencies were first seen to be there, and it began to start; null before. */
+  readonly preparedAtMs: number | null;
   readonly health: Instance['status']['health'];
   /** Since when it has this health; for `healthy` the age that its agent reports is taken into account. */
   readonly healthAtMs: number;
@@ -117,6 +120,7 @@ function observeInstance(
     desiredAtMs: before?.desired === instance.desired ? before.desiredAtMs : nowMs,
     state,
     stateAtMs: before?.state === state ? before.stateAtMs : nowMs,
+    preparedAtMs: before?.preparedAtMs ?? (stateRank[state] > stateRank.preparing ? nowMs : null),
     health,
     healthAtMs,
     healthyForMs,

@@ -64,7 +64,14 @@ export const updatePolicySchema = z.object({
     .optional()
     .describe('Slots replaced at once; default a third of them, at least one'),
   minHealthyMs: durationMs(600_000).default(500).describe('Healthy this long before it counts and gets traffic'),
-  healthyDeadlineMs: z.int().min(1_000).max(dayMs).default(60_000).describe('From assigned to healthy at the latest'),
+  healthyDeadlineMs: z
+    .int()
+    .min(1_000)
+    .max(dayMs)
+    .default(60_000)
+    .describe(
+      'From its start to healthy at the latest; artifact and dependencies are brought before, in a time of their own',
+    ),
   monitorMs: durationMs(600_000)
     .default(3_000)
     .describe('A failure this soon after healthy still fails the deployment'),

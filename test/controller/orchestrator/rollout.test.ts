@@ -143,6 +143,42 @@ test('an instance that is never healthy fails its deployment at the deadline', (
   assert.equal(only(after, 'updateDeployment')[0]?.state, 'rolling-back');
 });
 
+test('the deadline begins when an instance starts: what a host needs to prepare it has a deadline of its own', () => {
+  const at = (atMs: number, state: Instance['status']['state']) => ({
+    atMs,
+    snapshot: makeSnapshot(rolling(1, [fresh('new', 0, { state, health: 'unknown', healthyForMs: 0 })])),
+  });
+  const failure = (...moments: Parameters<typeof decideAfter>) =>
+    only(decideAfter(...moments), 'updateDeployment').find(({ state }) => state === 'rolling-back')?.reason;
+  const begun = [at(0, 'assigned'), at(100, 'preparing')];
+  assert.equal(failure(...begun, at(1_200_000, 'preparing')), undefined);
+  assert.equal(failure(...begun, at(900_000, 'starting'), at(959_900, 'starting')), undefined);
+  assert.match(
+    failure(...begun, at(900_000, 'starting'), at(960_000, 'starting')) ?? '',
+    /not healthy within 60000 ms/,
+  );
+  assert.match(failure(...begun, at(1_200_100, 'preparing')) ?? '', /not prepared within 1200000 ms/);
+  assert.match(failure(at(0, 'assigned'), at(60_000, 'assigned')) ?? '', /not healthy within 60000 ms/);
+});
+
+test('a rollback is not given up while a host prepares what it goes back to, nor before that could get healthy', () => {
+  const target = { revision: 1, generation: 0 };
+  const at = (atMs: number, state: Instance['status']['state']) => ({
+    atMs,
+    snapshot: makeSnapshot({
+      ...rolling(1),
+      services: [makeService({ target, deploymentId: 'd1', lastRevision: 2 })],
+      deployments: [makeDeployment({ state: 'rolling-back', progress: { total: 1, updated: 1, healthy: 0 } })],
+      instances: [makeInstance('old', { status: { state, health: 'unknown', healthyForMs: 0 } })],
+    }),
+  });
+  const ends = (...moments: Parameters<typeof decideAfter>) =>
+    only(decideAfter(...moments), 'updateDeployment').map(({ state }) => state);
+  assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'preparing')), []);
+  assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'starting'), at(659_900, 'starting')), []);
+  assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'starting'), at(660_000, 'starting')), ['failed']);
+});
+
 test('a deploy of another count alone that fails goes back to the count before; one that a user asked for stays', () => {
   const target = { revision: 1, generation: 0 };
   const failed = makeInstance('new', { slot: 1, deploymentId: 'd1', status: { state: 'failed', reason: 'exited' } });
