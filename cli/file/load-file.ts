@@ -2,6 +2,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
 import { type Ecosystem, parseEcosystem } from '../../shared/contracts/ecosystem.ts';
 
@@ -101,11 +102,11 @@ async function runModule(file: string): Promise<unknown> {
     const module = (await import(url.href)) as { default?: unknown };
     return module.default ?? module;
   } catch (error) {
-    const { line, message } = whereItThrew(error, file);
-    const hint = /module is not defined in ES module/.test(message)
-      ? '; its package.json makes it an ES module: rename it to .cjs, or write "export default"'
-      : '';
-    throw new DroverError('FILE_INVALID', `${file}${line} cannot be loaded: ${message}${hint}`, { cause: error });
+    const message = /module is not defined in ES module/.test(String(error))
+      ? 'its package.json makes it an ES module: rename it to .cjs, or write "export default"'
+      : whatItThrew(error);
+    const text = `${file}${lineOf(error, file)} cannot be loaded: ${indent(message)}`;
+    throw new DroverError('FILE_INVALID', text, { cause: error });
   }
 }
 
@@ -124,11 +125,22 @@ async function isEsm(file: string): Promise<boolean> {
 }
 
 /** The line of the user's own file, out of a stack that is mostly Node's. */
-function whereItThrew(error: unknown, file: string): { line: string; message: string } {
-  if (!(error instanceof Error)) return { line: '', message: `it throws ${String(error)}` };
-  const escaped = RegExp.escape(file);
-  const line = new RegExp(`${escaped}(?:\\?[^:)]*)?:(\\d+)`).exec(error.stack ?? '')?.[1];
-  return { line: line === undefined ? '' : `:${line}`, message: `${error.name}: ${error.message.split('\n')[0]}` };
+function lineOf(error: unknown, file: string): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const line = new RegExp(`${RegExp.escape(file)}(?:\\?[^:)]*)?:(\\d+)`).exec(stack)?.[1];
+  return line === undefined ? '' : `:${line}`;
+}
+
+/** All that the file says of why it throws. Which of Node's modules have loaded it helps nobody. */
+function whatItThrew(error: unknown): string {
+  if (!(error instanceof Error)) return `it throws ${typeof error === 'string' ? error : inspect(error)}`;
+  const [message = ''] = error.message.split('\nRequire stack:\n');
+  return `${error.name}: ${message}`;
+}
+
+/** Further lines of a message begin under it, not at the margin where the next message would. */
+function indent(message: string): string {
+  return message.trimEnd().replaceAll('\n', '\n  ');
 }
 
 async function packageApps(file: string): Promise<unknown> {
@@ -150,7 +162,7 @@ async function parseText(file: string, parse: (text: string) => unknown): Promis
   } catch (error) {
     throw new DroverError(
       'FILE_INVALID',
-      `${file} cannot be read as ${extname(file).slice(1)}: ${(error as Error).message}`,
+      `${file} cannot be read as ${extname(file).slice(1)}: ${indent((error as Error).message)}`,
       {
         cause: error,
       },

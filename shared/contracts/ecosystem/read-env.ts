@@ -1,3 +1,4 @@
+import type { ErrorIssue } from '../drover-error.ts';
 import type { AppContext } from './app-context.ts';
 import { isObject, show } from './read-value.ts';
 
@@ -48,8 +49,7 @@ export function readEnv(
 function readLayer(layer: unknown, path: string, { remarks }: AppContext): Map<string, string | undefined> {
   const values = new Map<string, string | undefined>();
   if (!isObject(layer)) {
-    if (layer !== null)
-      remarks.issues.push({ path, reason: `${show(layer)} is not an object`, allowed: 'names and values' });
+    if (layer !== null) remarks.issues.push(notNamesAndValues(layer, path));
     return values;
   }
   for (const [name, value] of Object.entries(layer)) {
@@ -64,4 +64,16 @@ function readLayer(layer: unknown, path: string, { remarks }: AppContext): Map<s
     }
   }
   return values;
+}
+
+/** What looks like the name of a file would silently be the environment "file" without any variable. */
+function notNamesAndValues(layer: unknown, path: string): ErrorIssue {
+  const isFile = path.endsWith('.env_file') && typeof layer === 'string';
+  return {
+    path,
+    reason: isFile ? `${show(layer)} is not read: there is no such field` : `${show(layer)} is not an object`,
+    allowed: isFile
+      ? `env: util.parseEnv(fs.readFileSync(${show(layer)}, 'utf8')), which is read where the deploy is made`
+      : 'names and values',
+  };
 }

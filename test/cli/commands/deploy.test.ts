@@ -173,6 +173,31 @@ test('a file that throws is named with its own line', async (t) => {
   assert.match(problem.detail, /ecosystem\.config\.cjs:2 cannot be loaded: TypeError: no such setting/);
 });
 
+test('a file that throws is told whole, each further line under the first, and without a stack', async (t) => {
+  const fake = await deployable(t, succeeded);
+  const cwd = tempDirectory(t);
+  const cases: [string, RegExp][] = [
+    [
+      "throw new Error('Settings are missing:\\n- DATABASE_URL\\n- REDIS_URL\\n');",
+      /config\.cjs:1 cannot be loaded: Error: Settings are missing:\n {2}- DATABASE_URL\n {2}- REDIS_URL \[FILE_INVALID\]\n$/,
+    ],
+    ['module.exports = {\n  apps: [ }\n};', /config\.cjs:2 cannot be loaded: SyntaxError: Unexpected token '}' \[/],
+    [
+      "require('./settings');",
+      /config\.cjs:1 cannot be loaded: Error: Cannot find module '\.\/settings' \[FILE_INVALID\]\n$/,
+    ],
+    ["process.loadEnvFile('.env.production');", /config\.cjs:1 cannot be loaded: .*open '\.env\.production' \[/],
+    ["throw { code: 'NO_SETTINGS' };", /cannot be loaded: it throws { code: 'NO_SETTINGS' } \[/],
+  ];
+  for (const [content, said] of cases) {
+    await writeFile(join(cwd, 'ecosystem.config.cjs'), `${content}\n`);
+    const { code, stderr } = await runCliHere(t, ['deploy'], { urls: [fake.url], cwd });
+    assert.equal(code, 1);
+    assert.match(stderr, said);
+    assert.doesNotMatch(stderr, /\n\s+at /);
+  }
+});
+
 test('ecosystem files may be ES modules, JSON, YAML and package.json', async (t) => {
   const fake = await deployable(t, succeeded);
   const app = { name: 'hello', script: 'server.js' };
