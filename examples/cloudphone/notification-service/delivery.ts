@@ -40,9 +40,12 @@ export function createDelivery(drover: Drover, options: { readonly isShownToAll:
     ready: listening.ready,
     async send(notification) {
       const { isNew, ...entry } = await history.add(notification);
-      await waiting.put(entry.notification.userId, entry, { id: entry.notification.id });
-      const connections = await looks.send(entry.notification.userId, 'look');
-      if (isNew && options.isShownToAll) await all.publish(entry.notification);
+      const { id, userId } = entry.notification;
+      // Redis does them in this order, since they go over one connection: who is told to look finds what was put.
+      const kept = waiting.put(userId, entry, { id });
+      const told = looks.send(userId, 'look');
+      const shown = isNew && options.isShownToAll ? all.publish(entry.notification) : undefined;
+      const [connections] = await Promise.all([told, kept, shown]);
       return { isNew, connections };
     },
     serve(connection, userId, after) {

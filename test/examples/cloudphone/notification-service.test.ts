@@ -149,6 +149,20 @@ test('what is sent while the messages between instances get lost arrives all the
   for (const client of clients) await eventually(() => assert.deepEqual(messages(client), ids));
 });
 
+test('what could not be kept for those who are away is not taken, and reaches who connects between two tries', async (t) => {
+  const { a, b, redis } = await openTwo(t);
+  const note = { id: 'twice', userId: 'ann', message: 'Hello' };
+  // The history can be written then, and the inbox cannot.
+  await redis.client().acl('SETUSER', 'cloudphone', '-xadd');
+  const refused = await send(a.url, note);
+  assert.deepEqual([refused.status, refused.body.error], [503, 'STORE_UNREACHABLE']);
+  const ann = await openPlain(t, b.url, user('ann'));
+  await redis.client().acl('SETUSER', 'cloudphone', '+xadd');
+  const taken = await send(a.url, note);
+  assert.deepEqual([taken.status, taken.body.isNew], [202, false]);
+  await eventually(() => assert.deepEqual(messages(ann), ['Hello']));
+});
+
 test('while Redis is away nothing is taken, and afterwards all goes on with the same connections', async (t) => {
   const { a, b, redis } = await openTwo(t);
   const ann = await openPlain(t, a.url, user('ann'));
