@@ -40,7 +40,7 @@ drover.cron(
   async (run) => {
     const expired = await expireOrders(run, { database, store, fences, runTable });
     if (expired === undefined) return { done: 'before' };
-    relay.wake();
+    if (expired > 0) relay.wake();
     console.log(`Expired ${expired} orders in ${run.runId}`);
     return { expired };
   },

@@ -71,9 +71,10 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
   }
 
   answerErrors(app);
-  // What was committed may have something to tell.
-  app.addHook('onResponse', async ({ method }) => {
-    if (method === 'POST') relay.wake();
+  /** Requests that have put something into the outbox. It is there for the relay once they are answered. */
+  const telling = new WeakSet<FastifyRequest>();
+  app.addHook('onResponse', async (request) => {
+    if (telling.has(request)) relay.wake();
   });
 
   app.get('/health', async () => ({ ...describeInstance('billing-service'), dialect: database.dialect }));
@@ -97,9 +98,17 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
     return { ...order, changes: await store.changesOf(order.id) };
   });
 
-  app.post('/orders/:id/cancel', async (request) => await store.cancel((await ownOrder(request)).id));
+  app.post('/orders/:id/cancel', async (request) => {
+    const order = await store.cancel((await ownOrder(request)).id);
+    telling.add(request);
+    return order;
+  });
 
-  app.post('/orders/:id/refund', async (request) => await store.refund((await ownOrder(request)).id));
+  app.post('/orders/:id/refund', async (request) => {
+    const order = await store.refund((await ownOrder(request)).id);
+    telling.add(request);
+    return order;
+  });
 
   app.get('/users/:userId/balance', async (request) => {
     const { userId } = readInput(userSchema, request.params);
@@ -132,14 +141,15 @@ export function buildRoutes(deps: BillingDeps): FastifyInstance {
       ...{ callbacks, scope: 'payment', waitMs: callbackWaitMs },
       key: ({ headers }, body) => keyOf(readPaymentEvent(headers['content-type'], body), body),
     });
-    callbackRoute('/webhooks/payment', async (run, { headers }, body) => {
-      const { orderId, status, paymentId } = readPaymentEvent(headers['content-type'], body);
+    callbackRoute('/webhooks/payment', async (run, request, body) => {
+      const { orderId, status, paymentId } = readPaymentEvent(request.headers['content-type'], body);
       // The transaction of the callback: what happens here and that it has happened are committed together.
       const tx = run.transaction!;
       const { order, outcome } =
         status === 'paid'
           ? await store.takePayment(tx, orderId, paymentId)
           : { order: await store.find(orderId, tx), outcome: 'failed' };
+      if (outcome === 'booked' || outcome === 'refund-due') telling.add(request);
       console.log(`Payment of order ${orderId}: ${outcome}, order is ${order.status}`);
       const answer = { orderId, status: order.status, payment: outcome };
       return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answer) };
