@@ -3,22 +3,26 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { readArguments } from '../scripts/read-arguments.ts';
 import type { Benchmark } from './benchmark.ts';
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
-});
 
 const available = readdirSync(import.meta.dirname, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && existsSync(path.join(import.meta.dirname, entry.name, 'index.ts')))
   .map((entry) => entry.name)
   .sort();
-const unknown = positionals.filter((name) => !available.includes(name));
-if (unknown.length > 0 || available.length === 0) {
-  process.stderr.write(`unknown benchmark ${unknown.join(', ')}; there are: ${available.join(', ') || 'none'}\n`);
-  process.exit(1);
-}
+const usage = `usage: npm run bench [-- [--quick] [--json] [name ...]]
+
+  --quick   short, for a look at whether it works
+  --json    its figures as JSON
+  name      of ${available.join(', ')}; without one all of them
+`;
+const { values, positionals } = readArguments(usage, (args) => {
+  const options = { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } as const;
+  const read = parseArgs({ args, allowPositionals: true, options });
+  const unknown = read.positionals.filter((name) => !available.includes(name));
+  if (unknown.length > 0) throw new Error(`There is no benchmark ${unknown.join(', ')}`);
+  return read;
+});
 
 for (const name of positionals.length > 0 ? positionals : available) {
   const benchmark = (await import(`./${name}/index.ts`)) as Benchmark;

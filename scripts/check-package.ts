@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { readArguments } from './read-arguments.ts';
 
 const consumer = `
 import Fastify from 'fastify';
@@ -23,6 +24,7 @@ const route = droverCallback(Fastify(), { callbacks: drover.callbacks(), scope: 
 route('/hooks', async (run) => ({ status: 200, body: String(run.token) }));
 export default [token, isDroverError, createClient, express.fence, mountSocketIo, openTestDrover];
 `;
+readArguments('usage: npm run check:package: packs what npm would publish, installs it and runs it\n');
 const root = path.dirname(import.meta.dirname);
 const folder = mkdtempSync(path.join(os.tmpdir(), 'drover-package-'));
 // npm finds `node` through PATH; it must be the one that the tree is tested on.

@@ -2,6 +2,9 @@
 
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
+import { readArguments } from './read-arguments.ts';
+
+readArguments('usage: npm run check: types, format, lint, and whether the reference pages are in step\n');
 
 const root = path.dirname(import.meta.dirname);
 

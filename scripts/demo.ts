@@ -5,6 +5,7 @@ import { freePort } from '../shared/runtime/free-port.ts';
 import { startLocalCluster } from './cluster/local-cluster.ts';
 import { waitUntil } from './cluster/wait-until.ts';
 import { startMixedLoad } from './load/mixed-load.ts';
+import { readArguments } from './read-arguments.ts';
 import { platformRedeployed } from './story/platform-scene.ts';
 import { renderReport } from './story/report.ts';
 import { play, type Scene, type SceneResult, type Stage } from './story/scene.ts';
@@ -25,6 +26,8 @@ import { wrongInputs } from './story/wrong-input.ts';
  * `npm run demo`: a cluster of three hosts, load all the time, and everything that usually goes wrong. Ends by itself;
  * exit code 1 if any promise was broken.
  */
+readArguments('usage: npm run demo: ends by itself, with 1 if any promise was broken\n');
+
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 const directory = await mkdtemp(join(tmpdir(), 'drover-demo-'));
 const interrupted = new AbortController();

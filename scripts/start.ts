@@ -5,12 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { claimDirectory } from './cluster/claim-directory.ts';
 import { type LocalCluster, startLocalCluster } from './cluster/local-cluster.ts';
 import { runDrover } from './cluster/run-drover.ts';
+import { readArguments } from './read-arguments.ts';
 import { startPlatform } from './verify/start-platform.ts';
 
 /**
  * `npm start`: a cluster on this machine with the example platform deployed on it, until Ctrl-C, which stops everything that was
  * started here and nothing else. State is kept in .drover/local, so that a second start finds the same cluster.
  */
+readArguments('usage: npm start: runs a cluster and the example platform, until Ctrl-C\n');
+
 const tell = (line: string) => void process.stdout.write(`${line}\n`);
 const root = fileURLToPath(new URL('..', import.meta.url));
 const directory = join(root, '.drover', 'local');

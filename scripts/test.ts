@@ -7,6 +7,8 @@ import { existsSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { readArguments } from './read-arguments.ts';
 import { findLeakedProcesses, type LeakedProcess } from './test/leaked-processes.ts';
 
 const root = path.dirname(import.meta.dirname);
@@ -20,9 +22,15 @@ const fileLimitMs = fileTimeoutMs + 30_000;
 /** Processes that are on their way out when the runner ends are given this long. */
 const leakGraceMs = 3000;
 
-const args = process.argv.slice(2);
-const isLong = args.includes('--long');
-const files = await findTestFiles(args.filter((arg) => arg !== '--long'));
+const usage = `usage: npm test [-- [--long] [path ...]]
+
+  --long   those that take long, *.long.test.ts, and no others
+  path     a file, or a folder; without one all below test/
+`;
+const { values, positionals } = readArguments(usage, (args) => {
+  return parseArgs({ args, allowPositionals: true, options: { long: { type: 'boolean', default: false } } });
+});
+const files = await findTestFiles(positionals, values.long);
 const runId = randomUUID();
 process.stdout.write(`running ${files.length} test files, ${concurrency} at a time\n`);
 const exitCode = await runTests(files, runId);
@@ -30,7 +38,7 @@ const leaked = await findLeakedProcesses(runId, leakGraceMs);
 if (leaked.length > 0) reportLeaks(leaked);
 process.exit(exitCode !== 0 ? exitCode : leaked.length > 0 ? 1 : 0);
 
-async function findTestFiles(filters: readonly string[]): Promise<string[]> {
+async function findTestFiles(filters: readonly string[], isLong: boolean): Promise<string[]> {
   const found: string[] = [];
   for (const filter of filters.length > 0 ? filters : ['test']) {
     const before = found.length;
@@ -42,7 +50,7 @@ async function findTestFiles(filters: readonly string[]): Promise<string[]> {
     }
     if (found.length > before) continue;
     process.stderr.write(`no test file is at or below ${filter}; example: npm test -- test/shared\n`);
-    process.exit(1);
+    process.exit(2);
   }
   return [...new Set(found)].sort();
 }

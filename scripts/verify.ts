@@ -3,10 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalCluster } from './cluster/local-cluster.ts';
+import { readArguments } from './read-arguments.ts';
 import { expiredOrders } from './verify/checks/expired-orders.ts';
 import { disturbances } from './verify/disturbances.ts';
 import { deployedPlatform, isLoginRequired } from './verify/platform.ts';
-import { readOptions, usage, type VerifyOptions } from './verify/read-options.ts';
+import { readOptions, usage } from './verify/read-options.ts';
 import { renderVerdict, renderVerification } from './verify/render.ts';
 import { type LocalPlatform, startPlatform } from './verify/start-platform.ts';
 import { type VerificationResult, verify } from './verify/verification.ts';
@@ -16,7 +17,7 @@ import { verifyDuring } from './verify/verify-during.ts';
  * `npm run verify`: the verification list of the cloudphone platform, with its commands as people type them, on a cluster of
  * three hosts of its own, or against one that is there. Exit code 1 if any promise is broken, 2 for arguments that are wrong.
  */
-const options = readArguments();
+const options = readArguments(usage, readOptions);
 const results: VerificationResult[] = [];
 const stopping = new AbortController();
 const tell = (line: string) => void (options.json ? process.stderr : process.stdout).write(`${line}\n`);
@@ -42,18 +43,6 @@ tell(renderVerdict(results));
 if (results.length === 0 || results.some(({ claims }) => claims.some(({ kept }) => !kept))) process.exitCode = 1;
 // A check that was under way is not waited for.
 if (stopping.signal.aborted) process.stdout.write('', () => process.exit(130));
-
-function readArguments(): VerifyOptions {
-  try {
-    const read = readOptions(process.argv.slice(2));
-    if (read !== 'help') return read;
-    process.stdout.write(usage);
-    process.exit(0);
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${usage}`);
-    process.exit(2);
-  }
-}
 
 async function verifyOwn(): Promise<void> {
   const { signal } = stopping;

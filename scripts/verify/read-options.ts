@@ -35,7 +35,7 @@ ${cron} and --during need a cluster of our own, and are left out unless they are
 `;
 
 /** @throws Error that says which argument is wrong */
-export function readOptions(args: readonly string[]): VerifyOptions | 'help' {
+export function readOptions(args: readonly string[]): VerifyOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -45,10 +45,8 @@ export function readOptions(args: readonly string[]): VerifyOptions | 'help' {
       ticks: { type: 'string' },
       devices: { type: 'string', default: String(fullScale.devices) },
       json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return 'help';
   const only = values.only === undefined ? names.filter((name) => name !== cron) : choose('--only', values.only, names);
   const during = values.during === undefined ? [] : choose('--during', values.during, disturbanceNames);
   if (values.ticks !== undefined && !only.includes(cron)) throw new Error(`--ticks goes with --only ${cron}`);

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
+import { readArguments } from '../../scripts/read-arguments.ts';
 import { callbacksOnce } from './callback/callback-scenario.ts';
 import { openLifetime } from './lib/open-lifetime.ts';
 import type { Scenario, ScenarioResult } from './lib/scenario.ts';
@@ -46,20 +47,31 @@ const scenarios: readonly Scenario[] = [
 /** What a person reads; the file has all. */
 const maxPrinted = 10;
 
-const { values } = parseArgs({
-  options: {
-    long: { type: 'boolean', default: false },
-    only: { type: 'string', multiple: true },
-    seed: { type: 'string', default: '1' },
-    json: { type: 'string' },
-  },
+const usage = `usage: npm run faults [-- options]
+
+  --only <part>   scenarios with this in their name; may be given several times
+  --long          for hours, where it is minutes without
+  --seed <n>      of all choices, a whole number (1)
+  --json <file>   writes the results there
+
+Scenarios: ${scenarios.map(({ name }) => name).join(', ')}
+`;
+const { values, chosen, seed } = readArguments(usage, (args) => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      long: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      seed: { type: 'string', default: '1' },
+      json: { type: 'string' },
+    },
+  });
+  const missing = values.only?.find((part) => !scenarios.some(({ name }) => name.includes(part)));
+  if (missing !== undefined) throw new Error(`--only: no scenario has "${missing}" in its name`);
+  if (!/^\d{1,15}$/.test(values.seed)) throw new Error(`--seed: "${values.seed}" is not a whole number`);
+  const chosen = scenarios.filter(({ name }) => values.only?.some((part) => name.includes(part)) ?? true);
+  return { values, chosen, seed: Number(values.seed) };
 });
-const chosen = scenarios.filter(({ name }) => values.only?.some((part) => name.includes(part)) ?? true);
-const seed = Number(values.seed);
-if (chosen.length === 0 || !Number.isInteger(seed)) {
-  process.stderr.write(`nothing to run; scenarios: ${scenarios.map(({ name }) => name).join(', ')}\n`);
-  process.exit(1);
-}
 
 const results: Record<string, ScenarioResult & { seconds: number }> = {};
 for (const scenario of chosen) {

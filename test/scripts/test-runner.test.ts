@@ -43,7 +43,7 @@ test('a file that does not end after its tests fails the run, and says what keep
 
 test('a path without tests is an error, not a run of nothing', () => {
   const { status, stderr } = run('test/nowhere');
-  assert.equal(status, 1);
+  assert.equal(status, 2);
   assert.match(stderr, /no test file is at or below test\/nowhere/);
 });
 

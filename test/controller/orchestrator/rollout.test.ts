@@ -7,6 +7,7 @@ import {
   decideAfter,
   decideOn,
   LATER_MS,
+  type Moment,
   makeDeployment,
   makeInstance,
   makeNode,
@@ -148,7 +149,7 @@ test('the deadline begins when an instance starts: what a host needs to prepare 
     atMs,
     snapshot: makeSnapshot(rolling(1, [fresh('new', 0, { state, health: 'unknown', healthyForMs: 0 })])),
   });
-  const failure = (...moments: Parameters<typeof decideAfter>) =>
+  const failure = (...moments: Moment[]) =>
     only(decideAfter(...moments), 'updateDeployment').find(({ state }) => state === 'rolling-back')?.reason;
   const begun = [at(0, 'assigned'), at(100, 'preparing')];
   assert.equal(failure(...begun, at(1_200_000, 'preparing')), undefined);
@@ -172,8 +173,7 @@ test('a rollback is not given up while a host prepares what it goes back to, nor
       instances: [makeInstance('old', { status: { state, health: 'unknown', healthyForMs: 0 } })],
     }),
   });
-  const ends = (...moments: Parameters<typeof decideAfter>) =>
-    only(decideAfter(...moments), 'updateDeployment').map(({ state }) => state);
+  const ends = (...moments: Moment[]) => only(decideAfter(...moments), 'updateDeployment').map(({ state }) => state);
   assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'preparing')), []);
   assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'starting'), at(659_900, 'starting')), []);
   assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'starting'), at(660_000, 'starting')), ['failed']);
