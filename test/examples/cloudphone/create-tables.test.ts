@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 
 import type * as Module from '../../../examples/cloudphone/shared/database.ts';
 import type { SqlDatabase } from '../../../sdk/index.ts';
@@ -13,24 +13,17 @@ const tables = [
   'CREATE INDEX IF NOT EXISTS things_id ON things (id)',
 ];
 
-/** As two instances have them; the examples import the package `drover`, which lies above a laid out copy. */
-async function openTwo(t: TestContext) {
-  const { createTables, openDatabase } = (await import(
-    join(layOutExample(t, 'cloudphone'), 'shared/database.ts')
-  )) as typeof Module;
-  const { config, client } = await startPostgres(t);
-  const { user, host, port, database } = config;
-  const url = `postgres://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
-  const databases = [openDatabase(url), openDatabase(url)] as const;
-  t.after(async () => void (await Promise.all(databases.map((one) => one.close()))));
-  return { createTables, databases, client };
-}
-
 test('postgres: who makes tables while another one is at it waits, and finds them made', {
   skip: skipWithoutPostgres,
 }, async (t) => {
-  const { createTables, databases, client } = await openTwo(t);
-  const [a, b] = databases;
+  // The examples import the package `drover`, which lies above a laid out copy.
+  const directory = layOutExample(t, 'cloudphone');
+  const { createTables, openDatabase } = (await import(join(directory, 'shared/database.ts'))) as typeof Module;
+  const { config, client } = await startPostgres(t);
+  const { user, host, port, database } = config;
+  const url = `postgres://${user}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+  const [a, b] = [openDatabase(url), openDatabase(url)];
+  t.after(async () => void (await Promise.all([a.close(), b.close()])));
 
   const made = Promise.withResolvers<void>();
   const commit = Promise.withResolvers<void>();
@@ -56,15 +49,4 @@ test('postgres: who makes tables while another one is at it waits, and finds the
   commit.resolve();
   await Promise.all([first, second]);
   await createTables(b, tables);
-});
-
-test('postgres: tables that are there are not waited for', { skip: skipWithoutPostgres }, async (t) => {
-  const { createTables, databases, client } = await openTwo(t);
-  const [database] = databases;
-  await createTables(database, tables);
-  const writer = await client();
-  await writer.query('BEGIN');
-  await writer.query("INSERT INTO things VALUES ('written, not committed')");
-  await createTables(database, tables);
-  await writer.query('COMMIT');
 });
