@@ -1,14 +1,15 @@
 const NEWLINE = 0x0a;
 
 /**
- * Puts the local time before each line of a byte stream (`2026-01-31T10:00:00: `), once per line however it arrives.
+ * Puts the instant before each line of a byte stream (`2026-01-31T10:00:00Z: `), once per line however it arrives. In UTC,
+ * because lines of hosts in different zones are read together; but for the Z it looks as PM2's `time: true` does.
  */
 export class LineStamp {
   #atLineStart = true;
 
   /** `now` in milliseconds since 1970. */
   apply(chunk: Buffer, now: number): Buffer {
-    const stamp = Buffer.from(`${formatLocal(new Date(now))}: `);
+    const stamp = Buffer.from(`${new Date(now).toISOString().slice(0, 'YYYY-MM-DDTHH:mm:ss'.length)}Z: `);
     const parts: Buffer[] = [];
     let from = 0;
     while (from < chunk.length) {
@@ -21,10 +22,4 @@ export class LineStamp {
     }
     return Buffer.concat(parts);
   }
-}
-
-function formatLocal(date: Date): string {
-  const two = (value: number) => String(value).padStart(2, '0');
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${day}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }

@@ -43,11 +43,12 @@ test('multi-byte characters that are cut by the pipe reach the file byte for byt
   }
 });
 
-test('with `time` each line has one time before it, however it arrives', async () => {
+test('with `time` each line has one instant before it, however it arrives and whatever the zone of its host', () => {
+  process.env.TZ = 'Asia/Shanghai';
   const stamp = new LineStamp();
-  const at = new Date(2026, 0, 31, 10, 5, 9).getTime();
+  const at = Date.parse('2026-01-31T18:05:09.999+08:00');
   const text = ['par', 'tial\nwhole\n\nla', 'st'].map((part) => stamp.apply(Buffer.from(part), at).toString()).join('');
-  const time = '2026-01-31T10:05:09: ';
+  const time = '2026-01-31T10:05:09Z: ';
   assert.equal(text, `${time}partial\n${time}whole\n${time}\n${time}last`);
 });
 
