@@ -118,11 +118,14 @@ export async function runFailover(
   return { figures, violations };
 }
 
-/** When the last of all keys was granted for the first time since `at`; false while one of them was not. */
+/**
+ * When the last of all keys was granted for the first time since `at`; false while one of them was not. Who stood in line
+ * all the while counts: those who came later wait for a turn that may be long.
+ */
 function firstGrantsAfter(histories: string, at: number): number | false {
   const first = new Map<string, number>();
-  for (const { type, outcome, key, completeAt, invokeAt } of readHistory(histories).operations) {
-    if (type !== 'acquire' || outcome !== 'ok' || invokeAt < at) continue;
+  for (const { type, outcome, key, completeAt } of readHistory(histories).operations) {
+    if (type !== 'acquire' || outcome !== 'ok' || completeAt < at) continue;
     first.set(key, Math.min(first.get(key) ?? completeAt, completeAt));
   }
   return first.size < keyCount ? false : Math.max(...first.values());
