@@ -7,67 +7,79 @@ export interface RequestCountsOptions {
   readonly prefix: string;
 }
 
+type Count = Parameters<Parameters<FastifyRateLimitStore['incr']>[1]>[1] & {};
+
 interface Known {
-  /** All instances together, as Redis said last. */
+  /** Requests at all instances, as Redis said last. */
   current: number;
-  /** Those of this instance that Redis has not answered yet. */
-  asked: number;
   /** When the count begins anew, in ms of `performance.now`. */
   endsAtMs: number;
+  /** Requests here that Redis has not answered yet, and how many of them it has not been told. */
+  unanswered: number;
+  untold: number;
 }
 
-/** KEYS[1] count  ARGV[1] window in ms. Answers the count, and when it begins anew, in ms. */
-const countOne = `
-local current = redis.call('INCR', KEYS[1])
-if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+/** KEYS[1] count  ARGV[1] window in ms  ARGV[2] requests. Answers the count, and in how many ms it begins anew. */
+const add = `
+local current = redis.call('INCRBY', KEYS[1], ARGV[2])
+if current == tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return { current, redis.call('PTTL', KEYS[1]) }`;
 
-/** Whoever has used less of the limit is not made to wait. Up to ten instances that each do so keep to the limit together. */
+/** Whoever has used less of the limit is not made to wait. */
 const farShare = 0.1;
+/** So long may pass until the others hear of such requests: all of this time together are one command. */
+const tellMs = 10;
 /** Of users and addresses; those that are forgotten wait once. */
 const maxKnown = 10_000;
 
 /**
- * Counts requests for all instances, in Redis. Who is far from the limit passes at once, by the last count that Redis gave,
- * while the next one is on its way; who is near waits for it, and nobody gets past the limit.
+ * Counts requests for all instances, in Redis. Who is near the limit waits for the count. Who is far from it passes at
+ * once, by the last count that is known here, and Redis is told just after.
  */
 export function requestCounts({ redis, prefix }: RequestCountsOptions): FastifyRateLimitStoreCtor {
   const known = new Map<string, Known>();
-
-  async function ask(key: string, windowMs: number): Promise<{ current: number; ttl: number }> {
-    const seen = remember(key);
-    seen.asked += 1;
-    try {
-      const [current, ttl] = (await redis.eval(countOne, 1, prefix + key, windowMs)) as [number, number];
-      Object.assign(seen, { current, endsAtMs: performance.now() + ttl });
-      return { current, ttl };
-    } finally {
-      seen.asked -= 1;
-    }
-  }
 
   function remember(key: string): Known {
     let seen = known.get(key);
     if (seen === undefined) {
       if (known.size === maxKnown) known.clear();
-      seen = { current: 0, asked: 0, endsAtMs: 0 };
+      seen = { current: 0, endsAtMs: 0, unanswered: 0, untold: 0 };
       known.set(key, seen);
     }
     return seen;
   }
 
+  async function tell(key: string, seen: Known, windowMs: number): Promise<Count> {
+    const { untold } = seen;
+    seen.untold = 0;
+    try {
+      const [current, ttl] = (await redis.eval(add, 1, prefix + key, windowMs, untold)) as [number, number];
+      seen.current = current;
+      seen.endsAtMs = performance.now() + ttl;
+      return { current, ttl };
+    } finally {
+      seen.unanswered -= untold;
+    }
+  }
+
+  function tellSoon(key: string, seen: Known, windowMs: number): void {
+    setTimeout(() => {
+      if (seen.untold > 0) tell(key, seen, windowMs).catch(() => undefined);
+    }, tellMs);
+  }
+
   class RequestCounts implements FastifyRateLimitStore {
     incr(...[key, done, windowMs, max]: Parameters<FastifyRateLimitStore['incr']>): void {
-      const { current, asked, endsAtMs } = remember(key);
+      const seen = remember(key);
       const now = performance.now();
-      const here = current + asked + 1;
-      const isFar = endsAtMs > now && here <= max * farShare;
-      const counted = ask(key, windowMs);
-      if (isFar) {
-        counted.catch(() => undefined);
-        done(null, { current: here, ttl: Math.ceil(endsAtMs - now) });
+      seen.unanswered += 1;
+      seen.untold += 1;
+      const current = seen.current + seen.unanswered;
+      if (now < seen.endsAtMs && current <= max * farShare) {
+        if (seen.untold === 1) tellSoon(key, seen, windowMs);
+        done(null, { current, ttl: Math.ceil(seen.endsAtMs - now) });
       } else {
-        counted.then(
+        tell(key, seen, windowMs).then(
           (count) => done(null, count),
           (error: Error) => done(error),
         );
