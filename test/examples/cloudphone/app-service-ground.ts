@@ -62,7 +62,7 @@ export async function openAppGround(t: Lifetime, kind: Kind, databaseUrl?: strin
   };
 }
 
-async function startS3(t: Lifetime, directory: string) {
+export async function startS3(t: Lifetime, directory: string) {
   const port = await freePort();
   const program = join(root, 'node_modules/s3rver/bin/s3rver.js');
   const args = ['-d', directory, '-a', '127.0.0.1', '-p', String(port), '--silent', '--configure-bucket', 'apps'];
