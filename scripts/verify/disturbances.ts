@@ -19,11 +19,19 @@ export function rollingDeploys({ atOnce }: { readonly atOnce: boolean }): Distur
   return {
     title: 'a rolling deploy of every service',
     mayFail: false,
-    async act({ env }, claim) {
+    async act({ cluster, env }, claim) {
+      const wanted = async (service: string) =>
+        (await cluster.client.listInstances({ query: { service } })).filter(({ desired }) => desired === 'run');
       const reload = async (service: string) => {
+        const before = new Set((await wanted(service)).map(({ id }) => id));
         const { code, elapsedMs, stderr } = await runDrover(['reload', service], { env: { ...env } });
-        const problem = `exit code ${code}: ${stderr.slice(-300)}`;
-        claim(`${service} is rolled`, code === 0, code === 0 ? `${(elapsedMs / 1_000).toFixed(1)} s` : problem);
+        const left = (await wanted(service)).filter(({ id }) => before.has(id)).length;
+        const measured = `${before.size - left} of ${before.size} instances in ${(elapsedMs / 1_000).toFixed(1)} s`;
+        claim(
+          `${service} is rolled`,
+          code === 0 && before.size > 0 && left === 0,
+          code === 0 ? measured : `${measured}, exit code ${code}: ${stderr.slice(-300)}`,
+        );
       };
       if (atOnce) await Promise.all(serviceNames.map(reload));
       else for (const service of serviceNames) await reload(service);
