@@ -43,8 +43,11 @@ const holders: Record<keyof typeof secrets, readonly ServiceName[]> = {
   AWS_SECRET_ACCESS_KEY: ['app-service'],
 };
 
+/** Of the verification list: what is done in the name of users. The whole of it is gone through during a deploy. */
+const ofUsers = ['device-ports', 'payment', 'notifications'];
+
 const partBytes = 5 * 1024 * 1024;
-const parts = 12;
+const parts = 9;
 const amount = 250;
 
 /** A PostgreSQL, and S3 for those who know its secret; answers with the environment of who deploys. */
@@ -96,14 +99,14 @@ test('the production file keeps its promises on three hosts', { skip: skipWithou
   await t.test('without a token nobody is answered who wants something of a user', async () => {
     assert.equal(platform.mustLogIn, true);
     const id = randomUUID();
-    const ofUsers = ['GET /me', 'GET /sessions', 'DELETE /sessions', 'POST /logout', 'POST /token'];
+    const ofSelf = ['GET /me', 'GET /sessions', 'DELETE /sessions', 'POST /logout', 'POST /token'];
     const ofDevices = ['GET ', 'POST ', `GET /${id}`, `DELETE /${id}`];
     const upload = [`GET /${id}`, `PUT /${id}/parts/1`, `POST /${id}/complete`, `DELETE /${id}`];
     const ofApps = ['GET ', `GET /${id}`, `GET /${id}/content`, `DELETE /${id}`];
     const ofOrder = [`GET /${id}`, `POST /${id}/cancel`, `POST /${id}/refund`];
     const ofBalance = [`GET /${id}/balance`, `GET /${id}/ledger`];
     const atGateway = [
-      ...below('/api/users', ofUsers),
+      ...below('/api/users', ofSelf),
       ...below('/api/devices', ofDevices),
       ...below('/api/uploads', ['POST ', ...upload]),
       ...below('/api/apps', ofApps),
@@ -117,7 +120,7 @@ test('the production file keeps its promises on three hosts', { skip: skipWithou
       for (const headers of pretences) await expect(401, `${gateway}${path}`, { method, headers });
     }
     const direct: [ServiceName, [string, string][]][] = [
-      ['user-service', below('/users', ofUsers)],
+      ['user-service', below('/users', ofSelf)],
       ['device-service', below('/devices', ofDevices)],
       ['app-service', below('/uploads', upload)],
       ['billing-service', [...below('/orders', ofOrder), ...below('/users', ofBalance)]],
@@ -218,7 +221,7 @@ test('the production file keeps its promises on three hosts', { skip: skipWithou
     );
     await expect(404, `${gateway}/api/uploads/${id}`, { headers: bob.headers });
     await expect(200, `${gateway}/api/uploads/${id}/complete`, { method: 'POST', headers });
-    for (const door of [gateway, ...gateways.map(({ url }) => url)].map((url) => `${url}/api`)) {
+    for (const door of [`${gateway}/api`, ...services.map(({ url }) => url)]) {
       const response = await fetch(`${door}/apps/${id}/content`, { headers: bob.headers });
       assert.equal(digestOf(Buffer.from(await response.arrayBuffer())), sha256, door);
     }
@@ -254,12 +257,12 @@ test('the production file keeps its promises on three hosts', { skip: skipWithou
     await everywhere(401);
   });
 
-  await t.test('npm run verify goes through its list as users of it', async (t) => {
+  await t.test('npm run verify looks at it as users who have logged in', async (t) => {
     const env = { ...process.env, ...platform.env };
-    const args = [verifyProgram, '--against', gateway, '--devices', '10', '--json'];
+    const args = [verifyProgram, '--against', gateway, '--only', ofUsers.join(), '--devices', '6', '--json'];
     const { stdout } = await promisify(execFile)(process.execPath, args, { env });
     const results = JSON.parse(stdout) as VerificationResult[];
-    assert.equal(results.length, verificationList.length);
+    assert.equal(results.length, ofUsers.length);
     for (const result of results) assertAllKept(t, result);
     assert.ok(!stdout.includes(secrets.PAYMENT_SECRET));
   });
