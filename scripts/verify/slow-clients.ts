@@ -6,13 +6,16 @@ import type { Visitor } from './visitor.ts';
 
 /** Of each kind: requests go to whoever has the fewest, so that of two instances each has one under way. */
 const clientsOfKind = 2;
-/** Far longer than a worker takes to end for which nobody waits, and far below the time for which a drain waits. */
-const slowMs = 2_000;
+/**
+ * Longer than the second or two from the end of a route to the signal where nobody waits for requests, and far below the time
+ * for which a drain waits.
+ */
+const slowMs = 4_000;
 const contentBytes = 20_000;
 
 export interface SlowClients {
   readonly visitors: readonly Visitor[];
-  /** Requests so far that were under way for two seconds or more, by the service that they were for. */
+  /** Requests so far that were under way for four seconds or more, by the service that they were for. */
   readonly requests: ReadonlyMap<ServiceName, number>;
 }
 

@@ -17,7 +17,7 @@ import type { Visitor } from './visitor.ts';
  */
 export interface Traffic {
   readonly tally: AskTally;
-  /** Requests so far that were under way for two seconds or more, by the service that they were for. */
+  /** Requests so far that were under way for four seconds or more, by the service that they were for. */
   readonly slowRequests: ReadonlyMap<ServiceName, number>;
   /** Connections of those who are notified, by their kind. */
   connections(): readonly (Pick<Follower, 'connects' | 'brokenOff'> & { readonly kind: string })[];

@@ -77,7 +77,7 @@ function claimNothingFailed(claim: MakeClaim, results: readonly VerificationResu
   );
   const { slowRequests } = traffic;
   claim(
-    'among them requests that were under way for two seconds, to every service',
+    'among them requests that were under way for four seconds, to every service',
     serviceNames.every((service) => service === 'api-gateway' || slowRequests.has(service)),
     [...slowRequests].map(([service, count]) => `${service} ${count}`).join(', '),
   );
