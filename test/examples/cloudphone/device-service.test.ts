@@ -178,7 +178,7 @@ test('a setting that is no number is told by its name, and nothing is started', 
   const main = join(directory, 'device-service', 'main.ts');
   for (const setting of ['PORT_REST_MS', 'HOST_LOST_MS', 'DEVICE_MAX_RESTARTS']) {
     const env = { PATH: process.env.PATH, [setting]: '60s' };
-    const { status, stderr } = spawnSync(process.execPath, [main], { env });
+    const { status, stderr } = spawnSync(process.execPath, [main], { env, cwd: directory });
     assert.equal(status, 1);
     assert.match(stderr.toString(), new RegExp(`${setting} is "60s"; write a whole number from 1`));
   }
