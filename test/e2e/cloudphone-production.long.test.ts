@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { glob, readdir, readFile, rm } from 'node:fs/promises';
+import { glob, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,31 +11,18 @@ import { WebSocket } from 'ws';
 import { processesOf } from '../../scripts/cluster/host-processes.ts';
 import { runDrover } from '../../scripts/cluster/run-drover.ts';
 import { type Answer, askOnce, type Question } from '../../scripts/verify/ask.ts';
-import { rollingDeploys } from '../../scripts/verify/disturbances.ts';
 import { followBySocketIo, followByWebSocket } from '../../scripts/verify/follow-notifications.ts';
 import { type Account, openAccount, signatureOf } from '../../scripts/verify/open-account.ts';
 import { type ServiceName, serviceNames } from '../../scripts/verify/platform.ts';
 import type { VerificationResult } from '../../scripts/verify/verification.ts';
-import { verificationList } from '../../scripts/verify/verification-list.ts';
-import { verifyDuring } from '../../scripts/verify/verify-during.ts';
-import { accessKeyId, startSignedS3 } from '../examples/cloudphone/signed-s3.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Lifetime } from '../support/lifetime.ts';
-import { skipWithoutPostgres, startPostgres } from '../support/postgres.ts';
-import { tempDirectory } from '../support/temp-directory.ts';
-import { assertAllKept, openCloudphone } from './open-cloudphone.ts';
+import { skipWithoutPostgres } from '../support/postgres.ts';
+import { assertAllKept } from './open-cloudphone.ts';
+import { openProduction, productionFile, secrets } from './open-production.ts';
 
-const productionFile = 'ecosystem.config.production.js';
 const verifyProgram = fileURLToPath(new URL('../../scripts/verify.ts', import.meta.url));
 const examples = fileURLToPath(new URL('../../examples/cloudphone', import.meta.url));
 
-/** What only those who need it may know. */
-const secrets = {
-  DATABASE_URL: `database-${randomUUID()}`,
-  TOKEN_SECRET: `token-${randomUUID()}`,
-  PAYMENT_SECRET: `payment-${randomUUID()}`,
-  AWS_SECRET_ACCESS_KEY: `store-${randomUUID()}`,
-} as const;
 const holders: Record<keyof typeof secrets, readonly ServiceName[]> = {
   DATABASE_URL: ['user-service', 'device-service', 'app-service', 'billing-service'],
   TOKEN_SECRET: ['user-service'],
@@ -43,48 +30,15 @@ const holders: Record<keyof typeof secrets, readonly ServiceName[]> = {
   AWS_SECRET_ACCESS_KEY: ['app-service'],
 };
 
-/** Of the verification list: what is done in the name of users. The whole of it is gone through during a deploy. */
+/** Of the verification list: what is done in the name of users. Another file has the whole of it, during a deploy. */
 const ofUsers = ['device-ports', 'payment', 'notifications'];
 
 const partBytes = 5 * 1024 * 1024;
 const parts = 9;
 const amount = 250;
 
-/** A PostgreSQL, and S3 for those who know its secret; answers with the environment of who deploys. */
-async function prepare(lifetime: Lifetime, bucket: string): Promise<Record<string, string>> {
-  let close = async () => {};
-  lifetime.after(() => close());
-  const postgres = await startPostgres(lifetime);
-  const { host, port, user, database } = postgres.config;
-  close = async () => {
-    const { rows } = await (await postgres.client()).query('SELECT id FROM device_platform');
-    // Where the file says nothing, the sockets of devices are at a place of the machine.
-    for (const { id } of rows) {
-      for await (const left of glob(`/tmp/cloudphone-devices/${id}-*`)) await rm(left, { recursive: true });
-    }
-  };
-  return {
-    ...secrets,
-    DATABASE_URL: `postgres://${user}:${secrets.DATABASE_URL}@localhost:${port}/${database}?host=${encodeURIComponent(host)}`,
-    // Old and new instances of four services share the forty connections that it has.
-    DATABASE_POOL_SIZE: '2',
-    STORE: (await startSignedS3(lifetime, bucket, secrets.AWS_SECRET_ACCESS_KEY)).store,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-  };
-}
-
 test('the production file keeps its promises on three hosts', { skip: skipWithoutPostgres }, async (t) => {
-  let bucket = '';
-  let deployer: Record<string, string> = {};
-  const platform = await openCloudphone(
-    t,
-    async (lifetime) => {
-      bucket = tempDirectory(lifetime);
-      deployer = await prepare(lifetime, bucket);
-      return deployer;
-    },
-    productionFile,
-  );
+  const { platform, deployer, bucket } = await openProduction(t);
   const gateway = platform.url('api-gateway');
   const open = (name: string) => openAccount(name, { platform, ask: askOnce });
   const [ann, bob] = [await open('ann'), await open('bob')] as const;
@@ -265,16 +219,6 @@ test('the production file keeps its promises on three hosts', { skip: skipWithou
     assert.equal(results.length, ofUsers.length);
     for (const result of results) assertAllKept(t, result);
     assert.ok(!stdout.includes(secrets.PAYMENT_SECRET));
-  });
-
-  await t.test('the verification list during a rolling deploy of every service, and no request fails', async (t) => {
-    const results = await verifyDuring({
-      platform,
-      list: verificationList,
-      scale: { devices: 10, callbacks: 30 },
-      disturbance: rollingDeploys({ atOnce: true }),
-    });
-    for (const result of results) assertAllKept(t, result);
   });
 
   await t.test('a secret is with the services that need it, and nowhere else', async (t) => {
