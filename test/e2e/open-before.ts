@@ -72,7 +72,7 @@ export async function openBefore(t: Lifetime, count: 1 | 2): Promise<Platform> {
       return `printf '%s' '${devices.map(({ output }) => output()).join('')}'; :`;
     },
     url: (service) => urls.get(service)!,
-    instances: async (service) => instances.get(service)!.map((url, slot) => ({ url, slot, host: 'here' })),
+    instances: async (service) => instances.get(service)!.map((url, slot) => ({ url, name: `#${slot} here` })),
     addressOf: async () => '127.0.0.1',
   };
 }
