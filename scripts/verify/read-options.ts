@@ -28,7 +28,8 @@ export const usage = `usage: npm run verify -- [options]
   --during <names>     go through the list again during ${disturbanceNames.join(', ')}, or all of them
   --ticks <n>          ticks of one second to follow with ${cron} (200)
   --devices <n>        devices that are created at once (${fullScale.devices})
-  --json               the results as JSON; what is said meanwhile goes to standard error
+  --json               the results as JSON, with npm run -s alone on standard output; what is said meanwhile goes to
+                       standard error
   --help               this
 
 ${cron} and --during need a cluster of our own, and are left out unless they are asked for.

@@ -40,7 +40,7 @@ async function byHand(context: VerificationContext): Promise<void> {
       }
       const arrived = connected && (await terminal.prints('Hello'));
       if (!arrived && tries > 1 && terminal.hasEnded()) continue;
-      claim('wscat is connected', connected, terminal.printed().slice(0, 100));
+      claim('wscat is connected', connected, terminal.printed().split('\n')[0]?.slice(0, 100) ?? '');
       claim('it prints what was sent', arrived, terminal.printed().split('\n').at(-1)?.slice(0, 200) ?? '');
       evidence(`wscat: ${terminal.printed().replaceAll('\n', ' | ').slice(0, 300)}`);
       return;
