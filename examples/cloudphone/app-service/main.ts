@@ -3,6 +3,7 @@ import { connect } from 'drover';
 import { openDatabase } from '../shared/database.ts';
 import { isUserRequired } from '../shared/is-user-required.ts';
 import { serve } from '../shared/serve.ts';
+import { wholeNumber } from '../shared/whole-number.ts';
 import { createCatalogue } from './catalogue.ts';
 import { buildRoutes } from './routes.ts';
 import { openStore } from './store/open-store.ts';
@@ -14,11 +15,11 @@ const { MAX_APP_BYTES = String(4 * 2 ** 30), MAX_PART_BYTES = String(64 * 2 ** 2
 const { MIN_PART_BYTES = String(5 * 2 ** 20), MAX_OPEN_UPLOADS = '20' } = process.env;
 
 const limits = {
-  maxAppBytes: Number(MAX_APP_BYTES),
-  minPartBytes: Number(MIN_PART_BYTES),
-  maxPartBytes: Number(MAX_PART_BYTES),
-  maxOpenUploads: Number(MAX_OPEN_UPLOADS),
-  lifetimeMs: Number(UPLOAD_LIFETIME_MS),
+  maxAppBytes: wholeNumber('MAX_APP_BYTES', MAX_APP_BYTES),
+  minPartBytes: wholeNumber('MIN_PART_BYTES', MIN_PART_BYTES),
+  maxPartBytes: wholeNumber('MAX_PART_BYTES', MAX_PART_BYTES),
+  maxOpenUploads: wholeNumber('MAX_OPEN_UPLOADS', MAX_OPEN_UPLOADS),
+  lifetimeMs: wholeNumber('UPLOAD_LIFETIME_MS', UPLOAD_LIFETIME_MS),
 };
 
 const mustLogIn = isUserRequired(process.env);

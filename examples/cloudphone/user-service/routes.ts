@@ -63,8 +63,9 @@ export function buildUserService(deps: UserServiceDeps): FastifyInstance {
   app.post('/users/login', async (request) => {
     const input = readInput(credentials, request.body);
     const login = { username: input.username, address: clientOf(request) };
-    await loginLimit.count(login);
+    // First, since an attempt is counted against its user, who is not to blame when the database is away.
     const user = await users.find({ username: input.username });
+    await loginLimit.count(login);
     if (!(await isPassword(input.password, user?.passwordHash)) || user === null) {
       throw new Refusal(401, 'LOGIN_FAILED', 'There is no such user with this password.');
     }

@@ -8,6 +8,8 @@ import { ask, post } from './billing-requests.ts';
 import { type Ground, openGround } from './open-ground.ts';
 
 export interface UserGround extends Ground {
+  /** SQLite or PostgreSQL. */
+  readonly databaseUrl: string;
   /** Starts an instance of user-service. */
   users(host: string, environment?: Readonly<Record<string, string>>): Promise<RunningExample>;
 }
@@ -17,6 +19,7 @@ export async function openUserGround(t: Lifetime, dialect: 'sqlite' | 'postgres'
   const ground = await openGround(t);
   return {
     ...ground,
+    databaseUrl: url,
     users: (host, environment = {}) => ground.run('user-service', host, { DATABASE_URL: url, ...environment }),
   };
 }

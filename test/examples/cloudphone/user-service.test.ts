@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
 import { skipWithoutPostgres } from '../../support/postgres.ts';
@@ -236,6 +237,19 @@ test('failed logins from one address are counted over all users, as the router a
   assert.equal((await guess(47, '198.51.100.2', '198.51.100.1')).status, 429);
 });
 
+test('logins that the database does not answer count against nobody', async (t) => {
+  const there = await openUserGround(t);
+  const service = await there.users('host-1', { LOGIN_FAILURES: '2' });
+  await logIn(service.url);
+  const database = new DatabaseSync(there.databaseUrl.slice('sqlite:'.length));
+  t.after(() => database.close());
+  const login = async () => (await post(`${service.url}/users/login`, { username: 'ann', password })).status;
+  database.exec('ALTER TABLE users RENAME TO users_away');
+  for (let attempt = 0; attempt < 3; attempt++) assert.equal(await login(), 500);
+  database.exec('ALTER TABLE users_away RENAME TO users');
+  assert.equal(await login(), 200);
+});
+
 test('in production user-service does not start without TOKEN_SECRET', () => {
   const main = join(ground.directory, 'user-service', 'main.ts');
   const { PATH } = process.env;
@@ -253,6 +267,7 @@ test('a limit that is no number is told, and is not taken for no limit', () => {
     ['user-service', 'LOGIN_FAILURES'],
     ['api-gateway', 'RATE_LIMIT'],
     ['user-service', 'DATABASE_POOL_SIZE'],
+    ['app-service', 'MAX_APP_BYTES'],
   ] as const) {
     const env = { PATH: process.env.PATH, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', [setting]: 'ten' };
     const main = join(ground.directory, service, 'main.ts');
