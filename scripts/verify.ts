@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startLocalCluster } from './cluster/local-cluster.ts';
 import { readArguments } from './read-arguments.ts';
+import { askOnce, describeFetchError } from './verify/ask.ts';
 import { expiredOrders } from './verify/checks/expired-orders.ts';
 import { disturbances } from './verify/disturbances.ts';
 import { deployedPlatform, isLoginRequired } from './verify/platform.ts';
@@ -79,6 +80,12 @@ async function verifyAll(platform: LocalPlatform): Promise<void> {
 
 async function verifyDeployed({ origin }: URL): Promise<void> {
   const deployed = deployedPlatform({ base: origin, paymentSecret: process.env.PAYMENT_SECRET });
+  const health = `${deployed.url('api-gateway')}/health`;
+  const { status, body } = await askOnce(health).catch((error: Error) => {
+    throw new Error(`${health} does not answer: ${describeFetchError(error)}`);
+  });
+  if (body.instance === undefined)
+    throw new Error(`${health} is not that of a service of cloudphone: it answers ${status}`);
   const platform = { ...deployed, mustLogIn: await isLoginRequired(deployed) };
   for (const verification of options.list) take(await verify(verification, { platform, scale: options.scale }));
 }

@@ -44,7 +44,7 @@ export function createAsk(tally: AskTally): Ask {
     const giveUpAtMs = performance.now() + patienceMs;
     for (;;) {
       tally.requests += 1;
-      const answer = await askOnce(url, question).catch((error: Error) => describe(error));
+      const answer = await askOnce(url, question).catch((error: Error) => describeFetchError(error));
       if (typeof answer !== 'string' && answer.status < 500) return answer;
       const what = typeof answer === 'string' ? answer : `${answer.status} ${answer.text.slice(0, 120)}`;
       const at = new Date().toISOString().slice(11, 23);
@@ -106,7 +106,7 @@ function parse(text: string): Record<string, unknown> {
 }
 
 /** `fetch` keeps the reason in the cause. */
-function describe(error: Error & { readonly cause?: unknown }): string {
+export function describeFetchError(error: Error & { readonly cause?: unknown }): string {
   const { cause } = error;
   return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
 }

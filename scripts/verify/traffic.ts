@@ -69,7 +69,15 @@ export async function startTraffic(platform: Platform): Promise<Traffic> {
           problems.length === 0,
           problems[0] ?? `${tally.requests} requests`,
         );
-        for (const { audit } of visitors) await audit(claim);
+        // Clients of one kind promise the same.
+        const told = new Map<string, { kept: boolean; readonly measured: string[] }>();
+        for (const { audit } of visitors) {
+          await audit((promise, kept, measured) => {
+            const before = told.get(promise) ?? { kept: true, measured: [] };
+            told.set(promise, { kept: before.kept && kept, measured: [...before.measured, measured] });
+          });
+        }
+        for (const [promise, { kept, measured }] of told) claim(promise, kept, measured.join('; '));
       } finally {
         for (const { close } of visitors) close?.();
       }

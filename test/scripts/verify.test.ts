@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -43,11 +46,23 @@ for (const [args, names] of [
   });
 }
 
-test('a platform that is not there breaks every promise that is looked at, and says what was not reached', () => {
-  const { status, stdout } = run('--against', 'http://127.0.0.1:1', '--only', 'load-balancing', '--json');
+test('where no platform is, nothing is looked at, and what was not reached is named', () => {
+  const { status, stdout, stderr } = run('--against', 'http://127.0.0.1:1', '--json');
   assert.equal(status, 1);
-  const [result] = JSON.parse(stdout) as { name: string; commands: string[]; claims: { kept: boolean }[] }[];
-  assert.equal(result?.name, 'load-balancing');
-  assert.match(result.commands[0] ?? '', /127\.0\.0\.1:1\/health/);
-  assert.ok(result.claims.length > 0 && result.claims.every(({ kept }) => !kept));
+  assert.deepEqual(JSON.parse(stdout), []);
+  assert.match(stderr, /http:\/\/127\.0\.0\.1:1\/health does not answer: .+/);
+  assert.match(stderr, /Nothing was looked at/);
+});
+
+test('what is no platform is named with what it answers', async (t) => {
+  const server = createServer((_request, response) => response.end('hello'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const child = spawn(process.execPath, [program, '--against', `http://127.0.0.1:${port}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const said = await child.stdout.setEncoding('utf8').toArray();
+  assert.match(said.join(''), new RegExp(`:${port}/health is not that of a service of cloudphone: it answers 200`));
 });
