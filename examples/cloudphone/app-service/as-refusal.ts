@@ -14,8 +14,8 @@ export function asRefusal(error: Error & { code?: unknown; errno?: unknown }): E
     console.error(`The store is full: ${error.message}`);
     return new Refusal(507, 'STORE_FULL', 'There is no room for this. Nothing of it was kept.');
   }
-  // Errors of the system have a number, those of S3 what it answered.
-  if (error.errno === undefined && !('$metadata' in error)) return error;
+  // Errors of the system have a number, and those of S3 what it answered; if it hangs up, its SDK says that it was late.
+  if (error.errno === undefined && !('$metadata' in error) && error.name !== 'TimeoutError') return error;
   console.error(`The store failed: ${error.stack}`);
   return new Refusal(503, 'STORE_FAILED', 'The store did not answer as it should. Try again.', { retryAfterSeconds });
 }

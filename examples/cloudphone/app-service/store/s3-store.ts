@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { finished, Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
@@ -125,9 +126,11 @@ async function whileSent<T>(
     finished(body, { writable: false }, (error) => (error ? reject(error) : resolve()));
   });
   ended.catch((error) => broken.abort(error));
-  const signals = signal === undefined ? [broken.signal] : [broken.signal, signal];
+  const abortSignal = AbortSignal.any(signal === undefined ? [broken.signal] : [broken.signal, signal]);
   try {
-    const answer = await send(AbortSignal.any(signals));
+    // A connection that is taken and has nothing to send yet is idle to the store, which closes such ones.
+    await once(body, 'readable', { signal: abortSignal });
+    const answer = await send(abortSignal);
     await ended;
     return answer;
   } catch (error) {
