@@ -23,6 +23,8 @@ export interface Traffic {
   connections(): readonly (Pick<Follower, 'connects' | 'brokenOff'> & { readonly kind: string })[];
   /** Lets what is under way end, then compares the ledgers with what the platform says. */
   stop(claim: MakeClaim): Promise<void>;
+  /** Ends all connections, and begins nothing more. */
+  close(): void;
 }
 
 const deliveriesAtOnce = 3;
@@ -63,24 +65,23 @@ export async function startTraffic(platform: Platform): Promise<Traffic> {
     async stop(claim) {
       stopping.abort();
       await Promise.all(working);
+      claim('every request is answered in the end', problems.length === 0, problems[0] ?? `${tally.requests} requests`);
+      // Clients of one kind promise the same.
+      const told = new Map<string, { kept: boolean; readonly measured: string[] }>();
       try {
-        claim(
-          'every request is answered in the end',
-          problems.length === 0,
-          problems[0] ?? `${tally.requests} requests`,
-        );
-        // Clients of one kind promise the same.
-        const told = new Map<string, { kept: boolean; readonly measured: string[] }>();
         for (const { audit } of visitors) {
           await audit((promise, kept, measured) => {
             const before = told.get(promise) ?? { kept: true, measured: [] };
             told.set(promise, { kept: before.kept && kept, measured: [...before.measured, measured] });
           });
         }
-        for (const [promise, { kept, measured }] of told) claim(promise, kept, measured.join('; '));
       } finally {
-        for (const { close } of visitors) close?.();
+        for (const [promise, { kept, measured }] of told) claim(promise, kept, measured.join('; '));
       }
+    },
+    close() {
+      stopping.abort();
+      for (const { close } of visitors) close?.();
     },
   };
 }

@@ -1,5 +1,4 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Check as Claim } from '../story/scene.ts';
 import type { Disturbance } from './disturbances.ts';
@@ -25,7 +24,7 @@ const patientCurl = 'fail\nretry = 10\nretry-all-errors\nretry-delay = 1\n';
  */
 export async function verifyDuring(options: DuringOptions): Promise<VerificationResult[]> {
   const { platform, list, scale, disturbance, onResult = () => undefined } = options;
-  const curlHome = await mkdtemp(join(tmpdir(), 'drover-curl-'));
+  const curlHome = await mkdtemp(join(platform.cluster.directory, 'curl-'));
   await writeFile(join(curlHome, '.curlrc'), patientCurl);
   const disturbed = disturbedPlatform(platform, disturbance.mayFail ? curlHome : undefined);
   const startedMs = performance.now();
@@ -33,8 +32,9 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
   const claims: Claim[] = [];
   const claim: MakeClaim = (promise, kept, measured) => claims.push({ promise, kept, measured });
   let isOver = false;
+  let traffic: Traffic | undefined;
   try {
-    const traffic = await startTraffic(disturbed);
+    traffic = await startTraffic(disturbed);
     const acting = disturbance
       .act(platform, claim)
       .catch((error: Error) => claim('it comes to its end', false, error.message))
@@ -62,6 +62,7 @@ export async function verifyDuring(options: DuringOptions): Promise<Verification
     onResult(last);
     return results;
   } finally {
+    traffic?.close();
     await rm(curlHome, { recursive: true, force: true });
   }
 }
