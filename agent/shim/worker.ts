@@ -137,14 +137,17 @@ export class Worker {
       const planned = exit.reason === 'restart' || exit.reason === 'memory';
       const { waitReady, expectListen } = this.#context.bundle;
       const awaitsReady = waitReady || expectListen;
-      const facts = { code: exit.code, uptimeMs: exit.uptimeMs, wasReady, instanceWasReady, awaitsReady, planned };
+      // What it answers when we end it, or cannot start it, is no code of its own.
+      const code = exit.reason === 'exit' ? exit.code : null;
+      const facts = { code, uptimeMs: exit.uptimeMs, wasReady, instanceWasReady, awaitsReady, planned };
       const decision = decideRestart(this.#context.bundle.restart, history, facts, this.#failFast);
       history = decision.history;
       const { unstableRestarts } = history;
       this.#snapshot = { ...this.#snapshot, lastExit: exit, unstableRestarts };
       if (decision.kind === 'give-up') {
         failure = describeGiveUp(decision.reason, unstableRestarts, exit.message);
-        if (decision.reason === 'no-autorestart' || decision.reason === 'stop-exit-code') phase = 'exited';
+        const mayStayDown = decision.reason === 'no-autorestart' || decision.reason === 'stop-exit-code';
+        if (mayStayDown && exit.reason === 'exit') phase = 'exited';
         break;
       }
       this.#change({ phase: 'waiting-restart', restartAt: Date.now() + decision.afterMs });

@@ -89,6 +89,19 @@ test('a stop exit code, and autorestart off, end a worker without another attemp
   assert.match((await off.reaches('i-1', 'exited')).failure ?? '', /^autorestart is off: exited with code 7/);
 });
 
+test('what is ended because it never was ready has failed, also with autorestart off or a stop exit code', async (t) => {
+  const never = { waitReady: true, listenTimeoutMs: 300 };
+  const off = await runShim(t, { ...never, script: 'never-ready.mjs', restart: { autorestart: false } });
+  await off.start('i-1');
+  assert.match((await off.reaches('i-1', 'errored')).failure ?? '', /did not send 'ready' within 300 ms/);
+  const code = await runShim(t, {
+    ...{ ...never, script: 'ends-with-code-0-when-asked.mjs' },
+    restart: { stopExitCodes: [0], maxRestarts: 2 },
+  });
+  await code.start('i-1');
+  assert.match((await code.reaches('i-1', 'errored')).failure ?? '', /^2 unstable exits in a row/);
+});
+
 test('what cannot be started says which path is wrong, at once', async (t) => {
   const cases = [
     { overrides: { script: 'missing.mjs' }, reason: 'script-not-found', message: /missing\.mjs does not exist/ },
