@@ -9,6 +9,7 @@ export function describeInstance(view: InstanceView, nowMs: number): InstanceSta
   const candidate = currentState(view);
   const state = mayAdvance(view.reached, candidate) ? candidate : view.reached;
   const health = end === null ? currentHealth(view, state) : 'unknown';
+  const lastExit = worker?.lastExit ?? end?.lastExit;
   const healthySinceMs = probe?.verdict === 'healthy' ? probe.sinceMs : view.readySinceMs;
   return {
     state,
@@ -20,7 +21,7 @@ export function describeInstance(view: InstanceView, nowMs: number): InstanceSta
     reason: reasonOf(view, health),
     ...(probe?.answer == null ? {} : { probe: probe.answer }),
     drained: isDrained(view),
-    lastExit: worker?.lastExit == null ? null : toExitRecord(worker.lastExit),
+    lastExit: lastExit == null ? null : toExitRecord(lastExit),
     ...(end?.finished === true ? { finished: true } : {}),
     startedAt: worker?.startedAt ?? null,
   };

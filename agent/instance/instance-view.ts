@@ -1,7 +1,7 @@
 import type { Assignment } from '../../shared/contracts/agent-session.ts';
 import type { InstanceState } from '../../shared/contracts/entities.ts';
 import type { ServiceSpec } from '../../shared/contracts/spec.ts';
-import type { WorkerSnapshot } from '../shim/protocol.ts';
+import type { WorkerExit, WorkerSnapshot } from '../shim/protocol.ts';
 
 /**
  * - `absent`: no shim, and nothing of an earlier one is alive
@@ -32,6 +32,8 @@ export interface InstanceEnd {
   readonly reason: string;
   /** It ended by itself, and its restart policy wants no other run. */
   readonly finished: boolean;
+  /** Where no worker is there to tell it. */
+  readonly lastExit?: WorkerExit;
 }
 
 /** All that a decision about one instance depends on. */

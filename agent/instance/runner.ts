@@ -257,7 +257,7 @@ export class InstanceRunner {
     const exit = bundles.recordedExit(record.bundle, record.assignment.instanceId);
     if (exit?.reason === 'exit' && staysDown(restart, exit.code)) {
       // It finished while no agent was there, and its shim waited for one in vain: its program is not run again.
-      this.#end(record, { state: 'stopped', reason: exit.message, finished: true });
+      this.#end(record, { state: 'stopped', reason: exit.message, finished: true, lastExit: exit });
       return;
     }
     try {
@@ -304,8 +304,9 @@ export class InstanceRunner {
     this.#end(record, { state: 'failed', reason: `${infrastructurePrefix} ${reason}`, finished: false });
   }
 
-  #end(record: InstanceRecord, { state, reason, finished }: InstanceEnd): void {
-    record.end = { state, reason, finished };
+  #end(record: InstanceRecord, end: InstanceEnd): void {
+    const { state, reason } = end;
+    record.end = end;
     record.probing?.prober.close();
     const { instanceId } = record.assignment;
     if (state === 'failed') this.#options.logger.error('an instance has failed', { instanceId, reason });

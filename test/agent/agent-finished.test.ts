@@ -49,6 +49,7 @@ test('what finished while no agent was there is not run a second time, though it
   await eventually(() => assert.equal(isProcessAlive(shim.pid), false));
   agent.start();
   await eventually(() => assert.equal(cluster.status('job-0-a').state, 'stopped', agent.log), { timeoutMs: 10_000 });
-  assert.equal(cluster.status('job-0-a').finished, true);
-  assert.match(cluster.status('job-0-a').reason, /was ended by SIGKILL/);
+  const { finished, lastExit, reason } = cluster.status('job-0-a');
+  assert.deepEqual([finished, lastExit?.signal], [true, 'SIGKILL']);
+  assert.match(reason, /was ended by SIGKILL/);
 });
