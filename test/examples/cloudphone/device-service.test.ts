@@ -173,13 +173,19 @@ test('with AUTH=required a request acts for the user that the gateway names, and
   assert.equal((await send('DELETE', `${url}/${device.id}`, undefined, ann)).status, 204);
 });
 
-test('a setting that is no number is told by its name, and nothing is started', async (t) => {
+test('a setting that is no number, or longer than a timer waits, is told by its name, and nothing is started', async (t) => {
   const { directory } = await openGround(t);
   const main = join(directory, 'device-service', 'main.ts');
-  for (const setting of ['PORT_REST_MS', 'HOST_LOST_MS', 'DEVICE_MAX_RESTARTS']) {
-    const env = { PATH: process.env.PATH, [setting]: '60s' };
-    const { status, stderr } = spawnSync(process.execPath, [main], { env, cwd: directory });
+  for (const [setting, text] of [
+    ['PORT_REST_MS', '60s'],
+    ['HOST_LOST_MS', '60s'],
+    ['DEVICE_MAX_RESTARTS', '60s'],
+    // 35 days: a phone that waits for so long would end at once.
+    ['DEVICE_ORPHAN_MS', '3000000000'],
+  ] as const) {
+    const env = { PATH: process.env.PATH, [setting]: text };
+    const { status, stderr } = spawnSync(process.execPath, [main], { env, cwd: directory, timeout: 20_000 });
+    assert.match(stderr.toString(), new RegExp(`${setting} is "${text}"; write a whole number from 1`));
     assert.equal(status, 1);
-    assert.match(stderr.toString(), new RegExp(`${setting} is "60s"; write a whole number from 1`));
   }
 });
