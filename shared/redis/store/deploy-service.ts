@@ -121,7 +121,7 @@ async function deploy(
     target: to,
     stable: from,
     scale: spec.scale,
-    ...(service?.stableScale === undefined ? {} : { stableScale: service.stableScale }),
+    ...scaleBefore(draft),
     stopped: false,
     deleted: false,
     deploymentId,
@@ -153,7 +153,14 @@ async function deploySame(
   const startedAgain = await finishedInstances(context, name);
   const isNews = startedAgain.some((id) => service.startedAgain?.includes(id) !== true);
   const updatedAt = context.nowMs();
-  const next: Service = { ...service, scale: spec.scale, stopped: false, startedAgain, updatedAt };
+  const next: Service = {
+    ...service,
+    ...scaleBefore(draft),
+    scale: spec.scale,
+    stopped: false,
+    startedAgain,
+    updatedAt,
+  };
   if (scaled) record(draft, 'service.scaled', name, actor, { from: service.scale, to: spec.scale });
   if (service.stopped) record(draft, 'service.started', name, actor);
 
@@ -168,6 +175,16 @@ async function deploySame(
   const deploymentId = await begin(context, draft, { service: name, kind, from: stable, to, update, actor });
   writeService(context, draft, { ...next, target: to, deploymentId });
   return accepted(deploymentId);
+}
+
+/** The count to go back to. A service that was stored without one, and is settled, is there. */
+function scaleBefore({ service, deployment }: ServiceDraft): Pick<Service, 'stableScale'> {
+  if (service === null || service.stableScale !== undefined)
+    return service === null ? {} : { stableScale: service.stableScale };
+  const { target, stable, scale } = service;
+  const isSettled =
+    deployment === null && stable?.revision === target.revision && stable.generation === target.generation;
+  return isSettled ? { stableScale: scale } : {};
 }
 
 function sameButScale(revision: Revision, { spec, artifact }: DeployRequest): boolean {
@@ -206,7 +223,10 @@ async function rollBack(
   // Only a deploy that has not succeeded has a count of its own: it ends here, and its count with it.
   const scale = service.stableScale ?? service.scale;
   const next: Service = { ...service, target: to, scale, stopped: false, deploymentId, updatedAt: context.nowMs() };
-  writeService(context, draft, next);
+  // What had run to its end before that deploy is left so; to deploy an older revision is to ask for it again.
+  const isTakenBack = to === service.stable && !service.stopped;
+  const again = isTakenBack ? {} : { startedAgain: await finishedInstances(context, name) };
+  writeService(context, draft, { ...next, ...again });
   record(draft, 'service.deployed', name, actor, { revision: number });
   if (canonicalJson(scale) !== canonicalJson(service.scale)) {
     record(draft, 'service.scaled', name, actor, { from: service.scale, to: scale });

@@ -100,7 +100,9 @@ export function createServiceStore(context: StoreContext): ServiceStore {
         }
         const next: Service = { ...service, stopped, startedAgain, deploymentId: null, updatedAt: context.nowMs() };
         const retry = stopped || isStable(service) ? null : await retryTarget(context, draft, service, actor);
-        writeService(context, draft, { ...next, ...retry });
+        // Without a deployment there is none that could fail: the count that there is stays.
+        const settled = stopped || retry !== null ? {} : { stableScale: service.scale };
+        writeService(context, draft, { ...next, ...settled, ...retry });
         return retry?.deploymentId ?? null;
       }),
 

@@ -151,6 +151,36 @@ test('a rollback in the middle of a deploy takes its count back too; after its s
   assert.equal((await store.services.get('web'))?.scale.instances, 6);
 });
 
+test('a service that was stored without the count that succeeded last has the one with which it succeeded', async (t) => {
+  const fixture = await open(t);
+  const { store, client, prefix } = fixture;
+  const { services } = createKeys(prefix);
+  await lead(fixture);
+  const { deploymentId } = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, deploymentId!);
+  for (const script of ['broken.js', 'server.js']) {
+    const { stableScale: _, ...before } = (await store.services.get('web'))!;
+    await client.hset(services, 'web', JSON.stringify(before));
+    const next = await store.services.deploy('web', request(spec('web', { script, scale: { instances: 6 } })));
+    await rollBack(fixture, next.deploymentId!);
+    assert.equal((await store.services.get('web'))?.scale.instances, 3, script);
+  }
+});
+
+test('a count that was being deployed when the service was stopped is its count once it was started', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  const { deploymentId } = await store.services.deploy('web', request(spec('web', { scale: { instances: 3 } })));
+  await succeed(fixture, deploymentId!);
+  await store.services.deploy('web', request(spec('web', { scale: { instances: 6 } })));
+  await store.services.setStopped('web', true, actor);
+  await store.services.setStopped('web', false, actor);
+  const next = await store.services.deploy('web', request(spec('web', { script: 'x.js', scale: { instances: 6 } })));
+  await rollBack(fixture, next.deploymentId!);
+  assert.equal((await store.services.get('web'))?.scale.instances, 6);
+});
+
 test('a target that never succeeded is tried again in a new generation', async (t) => {
   const fixture = await open(t);
   const { store } = fixture;
@@ -237,6 +267,29 @@ test('a start, and a deploy of the same, name what had finished so that it runs 
   await store.services.setStopped('web', true, actor);
   await store.services.setStopped('web', false, actor);
   assert.ok((await startedAgain())?.includes('i3'));
+});
+
+test('a rollback by a user runs once more what had finished, unless it only takes back a deploy under way', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  await join(fixture, node('a'));
+  const first = await store.services.deploy('web', request(spec('web')));
+  await succeed(fixture, first.deploymentId!);
+  await apply(fixture, create('i1', 'web'));
+  const status = { ...initialStatus, state: 'stopped' as const, finished: true };
+  const instances = [{ instanceId: 'i1', status }];
+  await store.instances.report('node-a', 's', { sequence: 1, planVersion: 1, instances, router: null });
+  const other = spec('web', { script: 'other.js' });
+  const back = request(other, { kind: 'rollback', toRevision: 1 });
+
+  await store.services.deploy('web', request(other));
+  const taken = await store.services.deploy('web', back);
+  assert.deepEqual((await store.services.get('web'))?.startedAgain ?? [], []);
+  await succeed(fixture, taken.deploymentId!);
+  await succeed(fixture, (await store.services.deploy('web', request(other))).deploymentId!);
+  await store.services.deploy('web', back);
+  assert.deepEqual((await store.services.get('web'))?.startedAgain, ['i1']);
 });
 
 test('a service stopped before its target succeeded starts with a deployment, which may be rolled back', async (t) => {
