@@ -1,5 +1,6 @@
 import type { Instance } from '../../shared/contracts/entities.ts';
 import type { ServiceView } from '../../shared/contracts/operations.ts';
+import { fitsTarget } from '../../shared/state/fits-target.ts';
 import { isTerminal } from '../../shared/state/instance-states.ts';
 
 /** One word for how an instance is, out of its state, its health and what the leader wants of it. */
@@ -35,20 +36,22 @@ export function instanceLabel({ service, slot }: Pick<Instance, 'service' | 'slo
 }
 
 /**
- * The slots that have nothing because their program has ended by itself and is left so (autorestart, stop_exit_codes): the
- * last instance of each.
+ * The slots that have nothing because what they are to run has ended by itself and is left so (autorestart,
+ * stop_exit_codes): the last such instance of each.
  */
 export function exitedInstances({
   instances,
   startedAgain,
-}: Pick<ServiceView, 'instances' | 'startedAgain'>): Instance[] {
+  target,
+}: Pick<ServiceView, 'instances' | 'startedAgain' | 'target'>): Instance[] {
   const last = new Map<number, Instance>();
   for (const instance of instances) {
     const other = last.get(instance.slot);
+    const counts = isLive(instance) || fitsTarget(instance, target);
     const isLater =
       other === undefined ||
       (isLive(instance) === isLive(other) ? instance.createdAt > other.createdAt : isLive(instance));
-    if (isLater) last.set(instance.slot, instance);
+    if (counts && isLater) last.set(instance.slot, instance);
   }
   return [...last.values()].filter(
     (instance) => instanceCondition(instance) === 'exited' && startedAgain?.includes(instance.id) !== true,

@@ -118,14 +118,18 @@ function giveUpRollback(draft: Draft, view: ServiceView, deployment: Deployment)
   return true;
 }
 
-/** Nothing has got on for the whole deadline; an instance that is still being prepared, or was so lately, has. */
+/** Nothing has got on for the whole deadline, not counting what the longest preparation of an instance has taken of it. */
 function isStalled(draft: Draft, { slots }: ServiceView, deployment: Deployment): boolean {
   const { nowMs, observations } = draft.input;
-  const coming = slots.flatMap(({ fitting }) => (fitting === null ? [] : [fitting]));
-  if (coming.some((instance) => draft.isPreparing(instance))) return false;
-  const preparedAtMs = coming.map((instance) => draft.seen(instance)?.preparedAtMs ?? 0);
-  const changedAtMs = Math.max(observations.deployments[deployment.id]?.changedAtMs ?? nowMs, ...preparedAtMs);
-  return nowMs - changedAtMs >= deployment.update.healthyDeadlineMs;
+  if (slots.some(({ fitting }) => fitting !== null && draft.isPreparing(fitting))) return false;
+  const changedAtMs = observations.deployments[deployment.id]?.changedAtMs ?? nowMs;
+  const preparationsMs = slots
+    .flatMap(({ fitting, ended }) => (fitting === null ? ended : [fitting, ...ended]))
+    .map((instance) => {
+      const seen = draft.seen(instance);
+      return seen?.preparedAtMs == null ? 0 : seen.preparedAtMs - Math.max(seen.seenAtMs, changedAtMs);
+    });
+  return nowMs - changedAtMs - Math.max(0, ...preparationsMs) >= deployment.update.healthyDeadlineMs;
 }
 
 function isComplete(draft: Draft, view: ServiceView, deployment: Deployment): boolean {

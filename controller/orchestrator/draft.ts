@@ -169,11 +169,6 @@ export function isLive(instance: Instance): boolean {
   return !isTerminal(instance.status.state);
 }
 
-/** Whether an instance is of the revision that is wanted, and not older than the last reload. */
-export function fitsTarget(instance: Instance, target: Target): boolean {
-  return instance.revision === target.revision && instance.generation >= target.generation;
-}
-
 export function sameTarget(a: Target | null, b: Target | null): boolean {
   return a?.revision === b?.revision && a?.generation === b?.generation;
 }

@@ -1,6 +1,7 @@
 import type { Deployment, DeploymentFailure, Instance } from '../../shared/contracts/entities.ts';
 import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
-import { type Draft, fitsTarget, isLive } from './draft.ts';
+import { fitsTarget } from '../../shared/state/fits-target.ts';
+import { type Draft, isLive } from './draft.ts';
 import type { ServiceView } from './service-view.ts';
 
 /** New instances that have failed a deployment and are not in its list yet. */

@@ -1,4 +1,5 @@
-import type { Instance } from '../../shared/contracts/entities.ts';
+import type { Instance, Service } from '../../shared/contracts/entities.ts';
+import { fitsTarget } from '../../shared/state/fits-target.ts';
 import { type Draft, isLive } from './draft.ts';
 import { isNewer } from './slots.ts';
 
@@ -17,22 +18,35 @@ export function collectGarbage(draft: Draft): void {
       draft.act({ type: 'removeService', service: service.name });
       continue;
     }
-    for (const instance of outdated(draft, instances, service.deploymentId)) {
+    for (const instance of outdated(draft, instances, service)) {
       if (!draft.act({ type: 'removeInstance', instanceId: instance.id })) return;
     }
   }
 }
 
-function outdated(draft: Draft, instances: readonly Instance[], deploymentId: string | null): Instance[] {
+function outdated(draft: Draft, instances: readonly Instance[], service: Service): Instance[] {
   const bySlot = new Map<number, Instance[]>();
   for (const instance of instances) {
     if (isLive(instance)) continue;
     bySlot.set(instance.slot, [...(bySlot.get(instance.slot) ?? []), instance]);
   }
-  return [...bySlot.values()].flatMap((ended) =>
-    ended
-      .sort((a, b) => (isNewer(a, b) ? -1 : 1))
-      .filter((instance, age) => age >= KEPT_PER_SLOT && !isRemembered(draft, instance, age, deploymentId)),
+  return [...bySlot.values()].flatMap((slot) => {
+    const ended = slot.sort((a, b) => (isNewer(a, b) ? -1 : 1));
+    const atRest = keepsAtRest(service, ended);
+    return ended.filter(
+      (instance, age) =>
+        age >= KEPT_PER_SLOT && !atRest.has(instance) && !isRemembered(draft, instance, age, service.deploymentId),
+    );
+  });
+}
+
+/** Why the slot stays empty, now or when a deployment has gone back: without them their programs would run once more. */
+function keepsAtRest({ target, stable }: Service, ended: readonly Instance[]): ReadonlySet<Instance> {
+  const isFinished = ({ status, desired }: Instance) => status.finished === true && desired === 'run';
+  return new Set(
+    [target, stable].flatMap(
+      (kept) => ended.find((instance) => kept !== null && isFinished(instance) && fitsTarget(instance, kept)) ?? [],
+    ),
   );
 }
 

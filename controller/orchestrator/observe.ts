@@ -33,6 +33,8 @@ export interface DeploymentObservation {
   readonly changedAtMs: number;
   /** State, progress and count of failures, as one text to compare. */
   readonly mark: string;
+  /** The most slots that had an instance to keep: to fill one again whose instance has failed is no progress. */
+  readonly mostUpdated: number;
 }
 
 /**
@@ -90,9 +92,11 @@ export function observe(
   }
   const deployments: Record<string, DeploymentObservation> = {};
   for (const { id, state, progress, failures } of snapshot.deployments) {
-    const mark = `${state} ${progress.updated} ${progress.healthy} ${progress.total} ${failures.length}`;
+    const { updated, healthy, total } = progress;
+    const mark = `${state} ${healthy} ${total} ${failures.length}`;
     const before = memory?.deployments[id];
-    deployments[id] = before?.mark === mark ? before : { mark, changedAtMs: nowMs };
+    const isSame = before?.mark === mark && updated <= before.mostUpdated;
+    deployments[id] = isSame ? before : { mark, mostUpdated: updated, changedAtMs: nowMs };
   }
   return {
     termBeganAtMs: previous?.termBeganAtMs ?? nowMs,

@@ -1,6 +1,7 @@
 import type { Instance, Target } from '../../shared/contracts/entities.ts';
 import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
-import { type Draft, fitsTarget } from './draft.ts';
+import { fitsTarget } from '../../shared/state/fits-target.ts';
+import type { Draft } from './draft.ts';
 import { retire } from './drain.ts';
 import { place } from './place.ts';
 import { isAtRest, isReady, type ServiceView, type SlotView } from './service-view.ts';
@@ -70,10 +71,11 @@ function freeParallel(draft: Draft, view: ServiceView): number {
 
 /** stop-first: ready instances that may be taken away now. */
 function sparePresence(draft: Draft, view: ServiceView): number {
-  const ready = view.slots.filter(({ fitting, outdated }) =>
+  const present = view.slots.filter((slot) => slot.fitting !== null || !isAtRest(view, slot, view.service.target));
+  const ready = present.filter(({ fitting, outdated }) =>
     [...(fitting === null ? [] : [fitting]), ...outdated].some((instance) => isReady(draft, instance)),
   ).length;
-  return ready - (view.slots.length - view.maxParallel);
+  return ready - (present.length - view.maxParallel);
 }
 
 /** What failed its deployment goes at once, unless a rollback is to put something in its place first. */

@@ -1,6 +1,7 @@
 import type { Deployment, Instance, Service, Target } from '../../shared/contracts/entities.ts';
 import type { ServiceSpec } from '../../shared/contracts/spec.ts';
-import { type Draft, fitsTarget, isLive } from './draft.ts';
+import { fitsTarget } from '../../shared/state/fits-target.ts';
+import { type Draft, isLive } from './draft.ts';
 import { hasProvenHealth, hasRoutes, isRouted } from './routes.ts';
 import { isNewer, planSlots } from './slots.ts';
 
@@ -65,13 +66,16 @@ export function isReady(draft: Draft, instance: Instance): boolean {
 
 /**
  * What the slot is to run has ended by itself, and is to stay so (autorestart, stop_exit_codes) until somebody asks for
- * it again. For a deployment that goes back by itself only what fits counts: it runs nothing a second time.
+ * it again. Only what fits counts: a deployment that goes back by itself runs nothing a second time, now or later. What
+ * failed in it is what is gone back from.
  */
 export function isAtRest({ service, deployment }: ServiceView, { ended }: SlotView, target: Target): boolean {
-  const goesBack = deployment?.state === 'rolling-back';
-  const last = goesBack ? ended.find((instance) => fitsTarget(instance, target)) : ended[0];
+  const undone = deployment === undefined || deployment.state === 'rolling' ? [] : deployment.failures;
+  const last = ended.find(
+    (instance) => fitsTarget(instance, target) && !undone.some(({ instanceId }) => instanceId === instance.id),
+  );
   if (last === undefined || last.status.finished !== true || last.desired !== 'run') return false;
-  return fitsTarget(last, target) && service.startedAgain?.includes(last.id) !== true;
+  return service.startedAgain?.includes(last.id) !== true;
 }
 
 /** While a deployment is paused the slots keep what they have, old or new. */

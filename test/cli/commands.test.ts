@@ -267,10 +267,12 @@ test('an unhealthy instance and a rollout under way are told by the status of a 
   const fake = await cluster(t);
   const unhealthy = sampleInstance({ status: { health: 'unhealthy', reason: 'GET /health answered 503' } });
   const exited = sampleInstance({ status: { state: 'stopped', health: 'unknown', finished: true, reason: 'code 0' } });
+  const rolledBack = sampleInstance({ revision: 9, createdAt: 1e15, desired: 'stop', status: { state: 'stopped' } });
   const states: [ReturnType<typeof sampleService>, RegExp][] = [
     [sampleService({ instances: [exited] }), /0\/0 .*exited/],
     [sampleService({ instances: [exited, sampleInstance({ slot: 1 })] }), /1\/1 .*online/],
     [sampleService({ instances: [exited], startedAgain: [exited.id] }), /0\/0 .*down/],
+    [sampleService({ instances: [exited, rolledBack] }), /0\/0 .*exited/],
     [sampleService({ instances: [unhealthy, sampleInstance({ slot: 1 })] }), /1\/2 .*degraded/],
     [sampleService({ instances: [unhealthy] }), /0\/1 .*down/],
     [sampleService({ deploymentId: 'deployment-1', deployment: sampleDeployment() }), /rolling/],

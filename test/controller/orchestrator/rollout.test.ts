@@ -179,6 +179,35 @@ test('a rollback is not given up while a host prepares what it goes back to, nor
   assert.deepEqual(ends(at(0, 'preparing'), at(600_000, 'starting'), at(660_000, 'starting')), ['failed']);
 });
 
+test('a rollback whose instances fail again and again ends as failed: to fill a slot once more is no progress', () => {
+  const at = (atMs: number, tries: number, state: 'assigned' | 'starting' | 'failed') => ({
+    atMs,
+    snapshot: makeSnapshot({
+      ...rolling(1),
+      services: [makeService({ deploymentId: 'd1', lastRevision: 2 })],
+      deployments: [
+        makeDeployment({
+          state: 'rolling-back',
+          progress: { total: 1, updated: state === 'failed' ? 0 : 1, healthy: 0 },
+        }),
+      ],
+      instances: Array.from({ length: tries }, (_, index) => {
+        const status = { state: index < tries - 1 ? 'failed' : state, health: 'unknown', healthyForMs: 0 } as const;
+        return makeInstance(`try-${index}`, { deploymentId: 'd1', createdAt: index + 1, status });
+      }),
+    }),
+  });
+  const moments = [1, 2, 3, 4].flatMap((tries) => [
+    at(tries * 30_000, tries, 'assigned'),
+    at(tries * 30_000 + 100, tries, 'starting'),
+    at(tries * 30_000 + 15_000, tries, 'failed'),
+  ]);
+  const ends = (...seen: Moment[]) => only(decideAfter(...seen), 'updateDeployment').map(({ state }) => state);
+  assert.deepEqual(ends(...moments.slice(0, 6)), []);
+  assert.deepEqual(ends(...moments.slice(0, 8)), ['failed']);
+  assert.deepEqual(ends(at(0, 1, 'assigned'), at(60_000, 1, 'assigned')), ['failed']);
+});
+
 test('a deploy of another count alone that fails goes back to the count before; one that a user asked for stays', () => {
   const target = { revision: 1, generation: 0 };
   const failed = makeInstance('new', { slot: 1, deploymentId: 'd1', status: { state: 'failed', reason: 'exited' } });
@@ -356,4 +385,67 @@ test('a deployment that goes back does not run again what had ended before it', 
   const over = decideOn({ ...back, instances: [exited('old', 0), gone] });
   assert.deepEqual(only(over, 'createInstance'), []);
   assert.equal(only(over, 'updateDeployment')[0]?.state, 'rolled-back');
+});
+
+test('after a deployment has gone back, what had ended before it stays so, until it is rolled back to or started by a user', () => {
+  const gone = makeInstance('new', { revision: 2, createdAt: 2, desired: 'stop', status: { state: 'stopped' } });
+  const parts: ClusterParts = { specs: [...once, ...once], instances: [exited('old', 0), gone] };
+  assert.deepEqual(decideOn(parts), []);
+  const asked = decideOn({ ...parts, services: [makeService({ startedAgain: ['old'] })] });
+  assert.equal(only(asked, 'createInstance').length, 1);
+});
+
+test('a paused deployment does not run again what had ended before it', () => {
+  const failure = { instanceId: 'new', slot: 0, node: 'n0', reason: 'failed', lastLines: [], at: 1 };
+  const parts: ClusterParts = {
+    ...rolling(1, [], { restart: { autorestart: false } }),
+    deployments: [makeDeployment({ state: 'paused', failures: [failure] })],
+    instances: [exited('old', 0), fresh('new', 0, { state: 'failed' })],
+  };
+  assert.deepEqual(only(decideOn(parts), 'createInstance'), []);
+});
+
+test('stop-first goes on where slots of the new revision have ended as they may', () => {
+  const update = { order: 'stop-first', maxParallel: 1, monitorMs: 500 } as const;
+  const parts = rolling(3, [], { restart: { autorestart: false }, update });
+  const old = [1, 2].map((slot) => makeInstance(`old-${slot}`, { slot, nodeId: `n${slot}` }));
+  const ended = exited('new', 0, { revision: 2, deploymentId: 'd1', createdAt: 2 });
+  const actions = decideOn({ ...parts, instances: [...old, ended] });
+  assert.deepEqual(
+    only(actions, 'setDesired').map(({ instanceId }) => instanceId),
+    ['old-1'],
+  );
+});
+
+test('what has ended as it may is remembered, however many others of its slot have ended since', () => {
+  const later = Array.from({ length: 6 }, (_, age) =>
+    makeInstance(`new-${age}`, { revision: 2, createdAt: 2 + age, desired: 'stop', status: { state: 'stopped' } }),
+  );
+  const actions = decideOn({ specs: [...once, ...once], instances: [exited('old', 0), ...later] });
+  const removed = only(actions, 'removeInstance').map(({ instanceId }) => instanceId);
+  assert.deepEqual(removed.sort(), ['new-0', 'new-1', 'new-2']);
+  const runs = Array.from({ length: 6 }, (_, age) => exited(`run-${age}`, 0, { createdAt: 1 + age }));
+  assert.equal(only(decideOn({ specs: once, instances: runs }), 'removeInstance').length, 3);
+});
+
+test('a restart that fails goes back to a program that runs: what failed in it does not leave the slot empty', () => {
+  const failure = { instanceId: 'new', slot: 0, node: 'n0', reason: 'failed', lastLines: [], at: 1 };
+  const snapshot = makeSnapshot({
+    specs: once,
+    services: [makeService({ deploymentId: 'd1' })],
+    deployments: [
+      makeDeployment({
+        kind: 'restart',
+        to: { revision: 1, generation: 1 },
+        state: 'rolling-back',
+        failures: [failure],
+      }),
+    ],
+    instances: [
+      makeInstance('old', { desired: 'stop', status: { state: 'stopped' } }),
+      exited('new', 1, { generation: 1, deploymentId: 'd1', createdAt: 2 }),
+    ],
+  });
+  const actions = decideAfter({ atMs: 0, snapshot }, { atMs: 2_000, snapshot });
+  assert.equal(only(actions, 'createInstance').length, 1);
 });
