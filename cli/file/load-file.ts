@@ -102,9 +102,10 @@ async function runModule(file: string): Promise<unknown> {
     const module = (await import(url.href)) as { default?: unknown };
     return module.default ?? module;
   } catch (error) {
-    const message = /module is not defined in ES module/.test(String(error))
+    const thrown = whatItThrew(error);
+    const message = /module is not defined in ES module/.test(thrown)
       ? 'its package.json makes it an ES module: rename it to .cjs, or write "export default"'
-      : whatItThrew(error);
+      : thrown;
     const text = `${file}${lineOf(error, file)} cannot be loaded: ${indent(message)}`;
     throw new DroverError('FILE_INVALID', text, { cause: error });
   }

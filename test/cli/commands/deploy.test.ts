@@ -188,6 +188,7 @@ test('a file that throws is told whole, each further line under the first, and w
     ],
     ["process.loadEnvFile('.env.production');", /config\.cjs:1 cannot be loaded: .*open '\.env\.production' \[/],
     ["throw { code: 'NO_SETTINGS' };", /cannot be loaded: it throws { code: 'NO_SETTINGS' } \[/],
+    ['throw Object.create(null);', /cannot be loaded: it throws \[Object: null prototype\] {} \[/],
   ];
   for (const [content, said] of cases) {
     await writeFile(join(cwd, 'ecosystem.config.cjs'), `${content}\n`);
