@@ -7,7 +7,11 @@ export interface RequestCountsOptions {
   readonly prefix: string;
 }
 
-type Count = Parameters<Parameters<FastifyRateLimitStore['incr']>[1]>[1] & {};
+interface Count {
+  readonly current: number;
+  /** In how many ms it begins anew. */
+  readonly ttl: number;
+}
 
 interface Known {
   /** Requests at all instances, as Redis said last. */
@@ -25,7 +29,10 @@ local current = redis.call('INCRBY', KEYS[1], ARGV[2])
 if current == tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return { current, redis.call('PTTL', KEYS[1]) }`;
 
-/** Whoever has used less of the limit is not made to wait. */
+/**
+ * Whoever has used less of the limit is not made to wait. The price: a burst may get past the limit by so much for each
+ * other instance, because what passes there is not heard of yet. All of it is counted.
+ */
 const farShare = 0.1;
 /** So long may pass until the others hear of such requests: all of this time together are one command. */
 const tellMs = 10;
@@ -69,7 +76,7 @@ export function requestCounts({ redis, prefix }: RequestCountsOptions): FastifyR
   }
 
   class RequestCounts implements FastifyRateLimitStore {
-    incr(...[key, done, windowMs, max]: Parameters<FastifyRateLimitStore['incr']>): void {
+    incr(key: string, done: (error: Error | null, count?: Count) => void, windowMs: number, max: number): void {
       const seen = remember(key);
       const now = performance.now();
       seen.unanswered += 1;
