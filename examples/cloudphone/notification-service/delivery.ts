@@ -41,7 +41,8 @@ export function createDelivery(drover: Drover, options: { readonly isShownToAll:
     async send(notification) {
       const { isNew, ...entry } = await history.add(notification);
       const { id, userId } = entry.notification;
-      // Redis does them in this order, since they go over one connection: who is told to look finds what was put.
+      // Redis does them in this order, since they go over one connection: who is told to look finds what was put. Only a
+      // Redis that has just restarted may change the order, and then the next look finds it.
       const kept = waiting.put(userId, entry, { id });
       const told = looks.send(userId, 'look');
       const shown = isNew && options.isShownToAll ? all.publish(entry.notification) : undefined;
