@@ -49,6 +49,7 @@ export async function startStack(agreement: Agreement, options: StackOptions): P
       ...{ DEVICE_DIR: join(directory, `d-${agreement}`), DEVICE_ORPHAN_MS: String(deviceOrphanMs) },
       ...{ ADB_PORTS: pool(0), WEBRTC_PORTS: pool(1), SCRCPY_PORTS: pool(2) },
     },
+    // Nobody is refused, and nobody is so near to the limit as to wait for the count: as it is for nearly all users.
     'api-gateway': { RATE_LIMIT: '100000000' },
   };
   for (const { name, port } of routed) {
