@@ -35,15 +35,15 @@ const {
 
 /** 24 days. A timer that is to wait for longer does not wait at all. */
 const mostMs = 2 ** 31 - 1;
-const readMs = (setting: string, text: string) => wholeNumber(setting, text, mostMs);
-const quarantineMs = readMs('PORT_REST_MS', PORT_REST_MS);
+const readMs = (setting: string, text: string, least = 1) => wholeNumber(setting, text, { least, most: mostMs });
+const quarantineMs = readMs('PORT_REST_MS', PORT_REST_MS, 0);
 const ownerTtlMs = readMs('PORT_OWNER_MS', PORT_OWNER_MS);
 const orphanMs = readMs('DEVICE_ORPHAN_MS', DEVICE_ORPHAN_MS);
 const lostMs = readMs('HOST_LOST_MS', HOST_LOST_MS);
 const lookMs = readMs('DEVICE_LOOK_MS', DEVICE_LOOK_MS);
 const creatingMs = readMs('DEVICE_CREATING_MS', DEVICE_CREATING_MS);
 const restart = {
-  max: wholeNumber('DEVICE_MAX_RESTARTS', DEVICE_MAX_RESTARTS),
+  max: wholeNumber('DEVICE_MAX_RESTARTS', DEVICE_MAX_RESTARTS, { least: 0 }),
   firstPauseMs: readMs('DEVICE_RESTART_MS', DEVICE_RESTART_MS),
 };
 const auth = isUserRequired(process.env) ? 'required' : 'optional';

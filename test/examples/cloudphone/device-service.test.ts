@@ -173,6 +173,18 @@ test('with AUTH=required a request acts for the user that the gateway names, and
   assert.equal((await send('DELETE', `${url}/${device.id}`, undefined, ann)).status, 204);
 });
 
+test('with DEVICE_MAX_RESTARTS=0 a phone that ends is not started again, and PORT_REST_MS=0 frees its ports at once', async (t) => {
+  const devices = await openDevices(t, { from: 31_000, size: 1, DEVICE_MAX_RESTARTS: '0', PORT_REST_MS: '0' });
+  const service = await devices.run('host-1');
+  const first = await create(service, 'first');
+  process.kill(devices.phones().get(first.id)!, 'SIGKILL');
+  await soon(async () => {
+    const { state, restarts } = await find(service, first.id);
+    assert.deepEqual({ state, restarts }, { state: 'failed', restarts: 0 });
+  });
+  assert.deepEqual((await create(service, 'second')).ports, first.ports);
+});
+
 test('a setting that is no number, or longer than a timer waits, is told by its name, and nothing is started', async (t) => {
   const { directory } = await openGround(t);
   const main = join(directory, 'device-service', 'main.ts');
@@ -185,7 +197,7 @@ test('a setting that is no number, or longer than a timer waits, is told by its 
   ] as const) {
     const env = { PATH: process.env.PATH, [setting]: text };
     const { status, stderr } = spawnSync(process.execPath, [main], { env, cwd: directory, timeout: 20_000 });
-    assert.match(stderr.toString(), new RegExp(`${setting} is "${text}"; write a whole number from 1`));
+    assert.match(stderr.toString(), new RegExp(`${setting} is "${text}"; write a whole number from`));
     assert.equal(status, 1);
   }
 });
