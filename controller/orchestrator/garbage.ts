@@ -1,6 +1,6 @@
 import type { Instance, Service } from '../../shared/contracts/entities.ts';
-import { fitsTarget } from '../../shared/state/fits-target.ts';
 import { type Draft, isLive } from './draft.ts';
+import { hasFinished, lastOf } from './service-view.ts';
 import { isNewer } from './slots.ts';
 
 /** Ended instances kept per slot, for `describe` and for the reasons of a failure. */
@@ -30,24 +30,18 @@ function outdated(draft: Draft, instances: readonly Instance[], service: Service
     if (isLive(instance)) continue;
     bySlot.set(instance.slot, [...(bySlot.get(instance.slot) ?? []), instance]);
   }
+  const deployment = draft.deploymentOf(service);
   return [...bySlot.values()].flatMap((slot) => {
     const ended = slot.sort((a, b) => (isNewer(a, b) ? -1 : 1));
-    const atRest = keepsAtRest(service, ended);
+    const atRest = [service.target, service.stable].map((target) => target && lastOf(ended, target, deployment));
     return ended.filter(
       (instance, age) =>
-        age >= KEPT_PER_SLOT && !atRest.has(instance) && !isRemembered(draft, instance, age, service.deploymentId),
+        age >= KEPT_PER_SLOT &&
+        // It is why the slot stays empty, now or when a deployment has gone back.
+        !(hasFinished(instance) && atRest.includes(instance)) &&
+        !isRemembered(draft, instance, age, service.deploymentId),
     );
   });
-}
-
-/** Why the slot stays empty, now or when a deployment has gone back: without them their programs would run once more. */
-function keepsAtRest({ target, stable }: Service, ended: readonly Instance[]): ReadonlySet<Instance> {
-  const isFinished = ({ status, desired }: Instance) => status.finished === true && desired === 'run';
-  return new Set(
-    [target, stable].flatMap(
-      (kept) => ended.find((instance) => kept !== null && isFinished(instance) && fitsTarget(instance, kept)) ?? [],
-    ),
-  );
 }
 
 function isRemembered(draft: Draft, instance: Instance, age: number, deploymentId: string | null): boolean {

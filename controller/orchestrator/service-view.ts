@@ -66,16 +66,36 @@ export function isReady(draft: Draft, instance: Instance): boolean {
 
 /**
  * What the slot is to run has ended by itself, and is to stay so (autorestart, stop_exit_codes) until somebody asks for
- * it again. Only what fits counts: a deployment that goes back by itself runs nothing a second time, now or later. What
- * failed in it is what is gone back from.
+ * it again.
  */
-export function isAtRest({ service, deployment }: ServiceView, { ended }: SlotView, target: Target): boolean {
+export function isAtRest({ service, deployment }: ServiceView, slot: SlotView, target: Target): boolean {
+  const last = lastOf([...slot.outdated, ...slot.leaving, ...slot.ended], target, deployment);
+  return last !== undefined && hasFinished(last) && service.startedAgain?.includes(last.id) !== true;
+}
+
+/** It ended by itself, was to run then, and its restart policy wants no other run. */
+export function hasFinished({ status, desired }: Instance): boolean {
+  return status.finished === true && desired === 'run';
+}
+
+/**
+ * The newest of a slot that fits. Only what fits counts: a deployment that goes back by itself runs nothing a second
+ * time, now or later. What failed in it, or was taken back with it, is what is gone back from.
+ */
+export function lastOf(
+  instances: readonly Instance[],
+  target: Target,
+  deployment: Deployment | undefined,
+): Instance | undefined {
   const undone = deployment === undefined || deployment.state === 'rolling' ? [] : deployment.failures;
-  const last = ended.find(
-    (instance) => fitsTarget(instance, target) && !undone.some(({ instanceId }) => instanceId === instance.id),
-  );
-  if (last === undefined || last.status.finished !== true || last.desired !== 'run') return false;
-  return service.startedAgain?.includes(last.id) !== true;
+  return instances
+    .filter(
+      (instance) =>
+        fitsTarget(instance, target) &&
+        (instance.desired === 'run' || instance.generation === target.generation) &&
+        !undone.some(({ instanceId }) => instanceId === instance.id),
+    )
+    .sort((a, b) => (isNewer(a, b) ? -1 : 1))[0];
 }
 
 /** While a deployment is paused the slots keep what they have, old or new. */

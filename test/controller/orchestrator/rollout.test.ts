@@ -449,3 +449,23 @@ test('a restart that fails goes back to a program that runs: what failed in it d
   const actions = decideAfter({ atMs: 0, snapshot }, { atMs: 2_000, snapshot });
   assert.equal(only(actions, 'createInstance').length, 1);
 });
+
+test('a drain moves a program that runs, also where an earlier run of it has ended as it may', () => {
+  for (const order of ['start-first', 'stop-first'] as const) {
+    const nodes = [makeNode('n0', { eligibility: 'draining' }), makeNode('n1')];
+    const again = makeInstance('again', { createdAt: 2 });
+    const specs = [makeSpec({ restart: { autorestart: false }, update: { order, maxParallel: 1 } })];
+    const actions = decideOn({ specs, nodes, instances: [exited('first', 0), again] });
+    assert.equal(only(actions, 'createInstance').length, order === 'start-first' ? 1 : 0);
+    const stopped = { ...again, desired: 'stop' as const, status: { ...again.status, state: 'stopped' as const } };
+    assert.equal(
+      only(decideOn({ specs, nodes, instances: [exited('first', 0), stopped] }), 'createInstance').length,
+      1,
+    );
+  }
+});
+
+test('a program that outlived a reload that failed stays ended when it ends as it may', () => {
+  const reloaded = makeInstance('new', { generation: 1, createdAt: 2, desired: 'stop', status: { state: 'stopped' } });
+  assert.deepEqual(decideOn({ specs: once, instances: [exited('old', 0), reloaded] }), []);
+});
