@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { authenticate, bearerToken } from '../shared/authenticate.ts';
+import { authenticate, bearerToken, isStillGood } from '../shared/authenticate.ts';
 import { Refusal } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
 
@@ -14,6 +14,8 @@ export interface Caller {
   readonly userId?: string;
   /** Why the request goes no further. Told only once it has been counted, so that guessing is limited too. */
   readonly refusal?: Refusal;
+  /** For sockets, which outlive their request: whether the token is still good. Undefined where there is none. */
+  readonly isWelcome?: () => Promise<boolean>;
 }
 
 /** `gateway`: the token is looked at here, and the service is told the user. `service`: the service looks at it. */
@@ -33,7 +35,8 @@ export function findCaller({ verifier, isTokenRequired }: CallerOptions) {
     try {
       const token = bearerToken(request.headers.authorization) ?? tokenOfSocket(request);
       if (token === undefined && !isTokenRequired) return {};
-      return { userId: (await authenticate(verifier, token)).userId };
+      const { userId } = await authenticate(verifier, token);
+      return { userId, isWelcome: () => isStillGood(verifier, token!) };
     } catch (error) {
       if (error instanceof Refusal) return { refusal: error };
       throw error;

@@ -7,7 +7,7 @@ import { trustRouters } from '../shared/trust-routers.ts';
 import { wholeNumber } from '../shared/whole-number.ts';
 import { buildGateway } from './routes.ts';
 
-const { RATE_LIMIT = '6000', UPSTREAM_TIMEOUT = '30s', SOCKET_DRAIN = '2s' } = process.env;
+const { RATE_LIMIT = '6000', UPSTREAM_TIMEOUT = '30s', SOCKET_DRAIN = '2s', SOCKET_LOOK = '10s' } = process.env;
 const isTokenRequired = isUserRequired(process.env);
 const rateLimit = wholeNumber('RATE_LIMIT', RATE_LIMIT);
 
@@ -25,6 +25,7 @@ const app = buildGateway({
   isTokenRequired,
   upstreamTimeoutMs: durationMs('UPSTREAM_TIMEOUT', UPSTREAM_TIMEOUT),
   socketDrainMs: durationMs('SOCKET_DRAIN', SOCKET_DRAIN),
+  socketLookMs: durationMs('SOCKET_LOOK', SOCKET_LOOK),
   // The router before this service.
   trustProxy: trustRouters(1, process.env.ROUTER_NETWORKS),
 });

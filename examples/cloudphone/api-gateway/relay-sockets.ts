@@ -8,16 +8,25 @@ import { Refusal } from '../shared/refusal.ts';
 
 export interface SocketRelay {
   /**
-   * Joins the WebSocket that a request asks for with one to `target`, for which `headers` go along. The client is accepted only when the service has
+   * Joins the WebSocket that a request asks for with one to another place. The client is accepted only when the service has
    * accepted us; what it says instead, such as 401, is the answer.
    * @throws Refusal when it is no WebSocket, or we are ending; the error of a connection that did not come about
    */
-  join(request: FastifyRequest, reply: FastifyReply, target: URL, headers: IncomingHttpHeaders): Promise<void>;
+  join(request: FastifyRequest, reply: FastifyReply, to: SocketTarget): Promise<void>;
+}
+
+export interface SocketTarget {
+  readonly url: URL;
+  readonly headers: IncomingHttpHeaders;
+  /** Asked again and again: the session of a client may be ended while its socket is open. */
+  readonly isWelcome?: (() => Promise<boolean>) | undefined;
 }
 
 export interface SocketRelayOptions {
   /** At the end, sockets are closed one after the other over so long, so that not all clients come back at once. */
   readonly drainMs: number;
+  /** Between two looks whether a client is still welcome. */
+  readonly lookMs: number;
   readonly connectTimeoutMs: number;
 }
 
@@ -28,6 +37,8 @@ const maxWaitingBytes = 1024 * 1024;
 const closeGraceMs = 1000;
 /** RFC 6455: come back, we are replaced. */
 const serviceRestart = 1012;
+/** The session of the token was ended: log in again. Codes from 4000 on are for applications. */
+const sessionEnded = 4401;
 
 const rules = { autoPong: false, maxPayload: maxMessageBytes, perMessageDeflate: false } as const;
 
@@ -37,7 +48,8 @@ export function isForWebSocket({ method, headers }: IncomingMessage): boolean {
 }
 
 /** Takes WebSockets of clients through the routes of `app`, with all hooks that stand before them. */
-export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }: SocketRelayOptions): SocketRelay {
+export function relaySockets(app: FastifyInstance, options: SocketRelayOptions): SocketRelay {
+  const { drainMs, lookMs, connectTimeoutMs } = options;
   const server = new WebSocketServer({ ...rules, noServer: true });
   const upgrades = new WeakMap<IncomingMessage, { socket: Duplex; head: Buffer }>();
   let isEnding = false;
@@ -63,13 +75,20 @@ export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }
     for (const client of server.clients) client.terminate();
   });
 
+  function watch(client: WebSocket, isWelcome: () => Promise<boolean>): void {
+    const looks = setInterval(async () => {
+      if (!(await isWelcome())) client.close(sessionEnded, 'session ended');
+    }, lookMs);
+    client.once('close', () => clearInterval(looks));
+  }
+
   return {
-    async join(request, reply, target, headers) {
+    async join(request, reply, { url, headers, isWelcome }) {
       const upgrade = upgrades.get(request.raw);
       if (upgrade === undefined) throw new Refusal(426, 'WEBSOCKET_EXPECTED', 'This is for WebSockets.');
       if (isEnding) throw ending();
       const { socket, head } = upgrade;
-      const upstream = connectTo(target, headers, connectTimeoutMs);
+      const upstream = connectTo(url, headers, connectTimeoutMs);
       const giveUp = () => upstream.terminate();
       socket.once('close', giveUp);
       const refused = await opened(upstream);
@@ -88,6 +107,7 @@ export function relaySockets(app: FastifyInstance, { drainMs, connectTimeoutMs }
       server.handleUpgrade(request.raw, socket, head, (client) => {
         isJoined = true;
         socket.off('close', giveUp);
+        if (isWelcome !== undefined) watch(client, isWelcome);
         pass(client, upstream);
         pass(upstream, client);
         upstream.resume();

@@ -58,6 +58,7 @@ export interface GatewayDeps extends CallerOptions {
   readonly rateLimit: number;
   readonly upstreamTimeoutMs: number;
   readonly socketDrainMs: number;
+  readonly socketLookMs: number;
   /** Whose word counts for the address of the client. */
   readonly trustProxy: (address: string, hop: number) => boolean;
 }
@@ -93,7 +94,9 @@ export function buildGateway(deps: GatewayDeps): FastifyInstance {
 
 async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<void> {
   const callerOf = findCaller(deps);
-  const relay = relaySockets(api, { drainMs: deps.socketDrainMs, connectTimeoutMs });
+  const relay = relaySockets(api, {
+    ...{ drainMs: deps.socketDrainMs, lookMs: deps.socketLookMs, connectTimeoutMs },
+  });
   // Bodies pass as they come, whatever they are.
   api.removeAllContentTypeParsers();
   api.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -146,7 +149,7 @@ async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<voi
         if (row.checkedBy === 'gateway') url.searchParams.delete('token');
         const headers = headersForService(request, request.headers, row.checkedBy);
         try {
-          await relay.join(request, reply, url, headers);
+          await relay.join(request, reply, { url, headers, isWelcome: request.caller.isWelcome });
         } catch (error) {
           throw error instanceof Refusal ? error : upstreamFailure(row.service, error);
         }

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { authenticate, bearerToken } from '../shared/authenticate.ts';
+import { authenticate, bearerToken, isStillGood } from '../shared/authenticate.ts';
 import { Refusal, readInput } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
 import { clientSchema } from './notification.ts';
@@ -31,7 +31,7 @@ export function createIdentify(verifier: TokenVerifier, { isRequired }: { readon
     const { userId: claimed, token: shown, after } = readInput(clientSchema, query);
     const token = bearerToken(headers.authorization) ?? shown;
     const known = token === undefined ? headers['x-user-id'] : (await authenticate(verifier, token)).userId;
-    const isWelcome = async () => token === undefined || (await isGood(verifier, token));
+    const isWelcome = async () => token === undefined || (await isStillGood(verifier, token));
     if (typeof known === 'string') {
       refuseOthers(known, claimed);
       return { userId: known, after, isWelcome };
@@ -45,13 +45,4 @@ export function createIdentify(verifier: TokenVerifier, { isRequired }: { readon
 export function refuseOthers(userId: string, about: string | undefined): void {
   if (about === undefined || about === userId) return;
   throw new Refusal(403, 'OTHER_USER', 'These are the notifications of another user.', { field: 'userId' });
-}
-
-async function isGood(verifier: TokenVerifier, token: string): Promise<boolean> {
-  try {
-    await authenticate(verifier, token);
-    return true;
-  } catch (error) {
-    return !(error instanceof Refusal) || error.status !== 401;
-  }
 }

@@ -9,6 +9,16 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return token;
 }
 
+/** Whether a token that was good still is; also while nobody can say. */
+export async function isStillGood(verifier: TokenVerifier, token: string): Promise<boolean> {
+  try {
+    await authenticate(verifier, token);
+    return true;
+  } catch (error) {
+    return !(error instanceof Refusal) || error.status !== 401;
+  }
+}
+
 /** @throws Refusal 401 for a token that is not good, 503 while nobody can say whether it is */
 export async function authenticate(verifier: TokenVerifier, token: string | undefined): Promise<VerifiedToken> {
   if (token === undefined) {

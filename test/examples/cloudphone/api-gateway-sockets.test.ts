@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientOptions, WebSocket } from 'ws';
 import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -98,6 +99,28 @@ test('a socket is for the user of its token, which goes no further', async () =>
   assert.equal(nobody.asked.headers['x-user-id'], undefined);
   const wrong = await refusal('/notifications?token=nonsense');
   assert.deepEqual([wrong.status, JSON.parse(wrong.text).error], [401, 'TOKEN_INVALID']);
+});
+
+test('a socket whose session was ended is closed, and one whose session nobody can look at stays', async () => {
+  const watching = await ground.gateway('host-7', { SOCKET_LOOK: '100ms' });
+  const { token } = await logIn(ground.userService.url, 'eve');
+  const byToken = await open(`/notifications?token=${token}`, {}, watching.url);
+  const nobody = await open('/notifications', {}, watching.url);
+  const closed = once(byToken.socket, 'close');
+
+  ground.redis.pause();
+  // Longer than a look takes to give up.
+  await sleep(1500);
+  ground.redis.resume();
+  assert.equal(byToken.socket.readyState, WebSocket.OPEN);
+
+  const all = { method: 'DELETE', headers: bearer(token) };
+  assert.equal((await ask(`${ground.userService.url}/users/sessions`, all)).status, 204);
+  const [code, reason] = await closed;
+  assert.deepEqual([code, reason.toString()], [4401, 'session ended']);
+  const { arrived } = ground.services['notification-service']!;
+  await eventually(() => assert.ok(arrived.includes('close 4401')));
+  assert.equal(nobody.socket.readyState, WebSocket.OPEN);
 });
 
 test('the service chooses the subprotocol', async () => {
