@@ -13,8 +13,6 @@ export function cloudphone(env, forService = () => ({})) {
     // Requests in flight may take so long; then the instance is asked to end, and has `kill_timeout` for that.
     drain_timeout: '15s',
     kill_timeout: '10s',
-    // The first instance on a host waits for npm ci there.
-    update: { healthy_deadline: '5m' },
     ...more,
     env: { ...env, ...forService(name), ...more.env },
   });
