@@ -25,6 +25,7 @@ export async function expireOrders(run: CronRun, deps: ExpireOrdersDeps): Promis
   const { database, store, fences, runTable } = deps;
   const fence = { name: run.job, token: run.token };
   await fences.raise(database, fence);
+  await forgetRuns(database, run, runTable);
   let expired = 0;
   for (let isFirst = true; ; isFirst = false) {
     run.assert();
@@ -34,11 +35,9 @@ export async function expireOrders(run: CronRun, deps: ExpireOrdersDeps): Promis
       return await store.expire(tx, { before: run.tick.getTime(), limit: batchSize, by: run.runId });
     });
     if (count === undefined) return undefined;
-    if (count === 0) break;
+    if (count === 0) return expired;
     expired += count;
   }
-  await forgetRuns(database, run, runTable);
-  return expired;
 }
 
 /** Rows of runs long ago. Without its row such a run is refused all the same: the fence has seen the token of this one. */

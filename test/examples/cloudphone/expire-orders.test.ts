@@ -86,3 +86,15 @@ for (const { dialect, skip } of dialects) {
     assert.equal((await store.find(id)).status, 'EXPIRED');
   });
 }
+
+test('a run that cannot forget has expired nothing either, and does all of it when it is repeated', async (t) => {
+  const { database, store, runAt, rows } = await openJob(t, 'sqlite');
+  await database.query(`INSERT INTO ${runTable} (run_id) VALUES ($1)`, [runIdAt(nowAt - 8 * dayMs)]);
+  const { id } = await store.place({ userId: 'ann', planId: 'basic', amount: 1, ttlMs: -365 * dayMs });
+  await database.query(`CREATE TRIGGER kept BEFORE DELETE ON ${runTable} BEGIN SELECT RAISE(ABORT, 'kept'); END`);
+  await assert.rejects(runAt(nowAt), /kept/);
+  assert.equal((await store.find(id)).status, 'PENDING');
+  await database.query('DROP TRIGGER kept');
+  assert.equal(await runAt(nowAt), 1);
+  assert.deepEqual(await rows(), [runIdAt(nowAt)]);
+});
