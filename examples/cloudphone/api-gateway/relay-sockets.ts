@@ -75,11 +75,14 @@ export function relaySockets(app: FastifyInstance, options: SocketRelayOptions):
     for (const client of server.clients) client.terminate();
   });
 
-  function watch(client: WebSocket, isWelcome: () => Promise<boolean>): void {
-    const looks = setInterval(async () => {
-      if (!(await isWelcome())) client.close(sessionEnded, 'session ended');
-    }, lookMs);
-    client.once('close', () => clearInterval(looks));
+  /** Never throws. */
+  async function watch(client: WebSocket, isWelcome: () => Promise<boolean>): Promise<void> {
+    const closed = new AbortController();
+    client.once('close', () => closed.abort());
+    while (!closed.signal.aborted) {
+      await pause(lookMs, undefined, { signal: closed.signal }).catch(() => undefined);
+      if (!closed.signal.aborted && !(await isWelcome())) client.close(sessionEnded, 'session ended');
+    }
   }
 
   return {
@@ -107,7 +110,7 @@ export function relaySockets(app: FastifyInstance, options: SocketRelayOptions):
       server.handleUpgrade(request.raw, socket, head, (client) => {
         isJoined = true;
         socket.off('close', giveUp);
-        if (isWelcome !== undefined) watch(client, isWelcome);
+        if (isWelcome !== undefined) void watch(client, isWelcome);
         pass(client, upstream);
         pass(upstream, client);
         upstream.resume();
