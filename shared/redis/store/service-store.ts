@@ -5,6 +5,7 @@ import { transact } from './commit.ts';
 import { deployService, readRevision } from './deploy-service.ts';
 import { finishedInstances } from './finished-instances.ts';
 import { readDocument } from './read-document.ts';
+import { readInstances } from './read-instances.ts';
 import {
   begin,
   existing,
@@ -80,7 +81,8 @@ export function createServiceStore(context: StoreContext): ServiceStore {
         // A second request while the first is under way asks for what is being done.
         if (draft.deployment?.kind === kind && draft.deployment.state === 'rolling') return draft.deployment.id;
         const { target, stable: from } = service;
-        const to = { revision: target.revision, generation: target.generation + 1 };
+        const generation = 1 + (await lastGeneration(context, service));
+        const to = { revision: target.revision, generation };
         const deploymentId = await begin(context, draft, { service: name, kind, from, to, update, actor });
         writeService(context, draft, { ...service, target: to, deploymentId, updatedAt: context.nowMs() });
         return deploymentId;
@@ -122,6 +124,13 @@ export function createServiceStore(context: StoreContext): ServiceStore {
     },
     getRevision: (name, revision) => readRevision(context, name, revision),
   };
+}
+
+/** Of the target, or of what is left of a later one from which a deployment has gone back. */
+async function lastGeneration(context: StoreContext, { name, target }: Service): Promise<number> {
+  const found = await readInstances(context, context.keys.instancesOfService(name));
+  const own = found.filter(({ instance }) => instance.revision === target.revision);
+  return Math.max(target.generation, ...own.map(({ instance }) => instance.generation));
 }
 
 function isStable({ target, stable }: Service): boolean {

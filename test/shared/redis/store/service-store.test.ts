@@ -233,6 +233,21 @@ test('reload and restart begin a generation; asked twice they are one', async (t
   await assert.rejects(store.services.renew('web', 'restart', web.update, actor), { code: 'STATE_CONFLICT' });
 });
 
+test('a restart after one that failed is a generation of its own: what is left of the first is restarted too', async (t) => {
+  const fixture = await open(t);
+  const { store } = fixture;
+  await lead(fixture);
+  await join(fixture, node('a'));
+  const web = spec('web');
+  await succeed(fixture, (await store.services.deploy('web', request(web))).deploymentId!);
+  const first = await store.services.renew('web', 'restart', web.update, actor);
+  await apply(fixture, create('i1', 'web', { target: { revision: 1, generation: 1 } }));
+  await rollBack(fixture, first.deploymentId!);
+  assert.equal((await store.services.get('web'))?.target.generation, 0);
+  await store.services.renew('web', 'restart', web.update, actor);
+  assert.equal((await store.services.get('web'))?.target.generation, 2);
+});
+
 test('a start, and a deploy of the same, name what had finished so that it runs once more; asked again they change nothing', async (t) => {
   const fixture = await open(t);
   const { store } = fixture;
