@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { authenticate, bearerToken, isStillGood } from '../shared/authenticate.ts';
+import { authenticate, bearerToken, isStillOpen } from '../shared/authenticate.ts';
 import { Refusal } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
 
@@ -14,7 +14,7 @@ export interface Caller {
   readonly userId?: string;
   /** Why the request goes no further. Told only once it has been counted, so that guessing is limited too. */
   readonly refusal?: Refusal;
-  /** For sockets, which outlive their request: whether the token is still good. Undefined where there is none. */
+  /** For sockets, which outlive their request: whether the session of the token is still open. Undefined without a token. */
   readonly isWelcome?: () => Promise<boolean>;
 }
 
@@ -35,8 +35,8 @@ export function findCaller({ verifier, isTokenRequired }: CallerOptions) {
     try {
       const token = bearerToken(request.headers.authorization) ?? tokenOfSocket(request);
       if (token === undefined && !isTokenRequired) return {};
-      const { userId } = await authenticate(verifier, token);
-      return { userId, isWelcome: () => isStillGood(verifier, token!) };
+      const session = await authenticate(verifier, token);
+      return { userId: session.userId, isWelcome: () => isStillOpen(verifier, session) };
     } catch (error) {
       if (error instanceof Refusal) return { refusal: error };
       throw error;

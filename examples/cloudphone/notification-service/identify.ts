@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { authenticate, bearerToken, isStillGood } from '../shared/authenticate.ts';
+import { authenticate, bearerToken, isStillOpen } from '../shared/authenticate.ts';
 import { Refusal, readInput } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
 import { clientSchema } from './notification.ts';
@@ -14,7 +14,7 @@ export interface Client {
   /** Nobody in particular only where nobody has to say who he is. */
   readonly userId: string | undefined;
   readonly after: string | undefined;
-  /** Whether its token is still good; also while nobody can say. Who came without one stays. */
+  /** Whether the session of its token is still open; also while nobody can say. Who came without a token stays. */
   isWelcome(): Promise<boolean>;
 }
 
@@ -30,8 +30,9 @@ export function createIdentify(verifier: TokenVerifier, { isRequired }: { readon
   return async ({ headers, query }) => {
     const { userId: claimed, token: shown, after } = readInput(clientSchema, query);
     const token = bearerToken(headers.authorization) ?? shown;
-    const known = token === undefined ? headers['x-user-id'] : (await authenticate(verifier, token)).userId;
-    const isWelcome = async () => token === undefined || (await isStillGood(verifier, token));
+    const session = token === undefined ? undefined : await authenticate(verifier, token);
+    const known = session?.userId ?? headers['x-user-id'];
+    const isWelcome = async () => session === undefined || (await isStillOpen(verifier, session));
     if (typeof known === 'string') {
       refuseOthers(known, claimed);
       return { userId: known, after, isWelcome };

@@ -9,13 +9,13 @@ export function bearerToken(authorization: string | undefined): string | undefin
   return token;
 }
 
-/** Whether a token that was good still is; also while nobody can say. */
-export async function isStillGood(verifier: TokenVerifier, token: string): Promise<boolean> {
+/** Whether the session of a token has not been ended; also while nobody can say. */
+export async function isStillOpen(verifier: TokenVerifier, session: VerifiedToken): Promise<boolean> {
   try {
-    await authenticate(verifier, token);
-    return true;
+    return await verifier.isOpen(session);
   } catch (error) {
-    return !(error instanceof Refusal) || error.status !== 401;
+    if (error instanceof TokenError) return true;
+    throw error;
   }
 }
 

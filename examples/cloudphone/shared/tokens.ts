@@ -37,6 +37,8 @@ export class TokenError extends Error {
 export interface TokenVerifier {
   /** @throws TokenError */
   verify(token: string): Promise<VerifiedToken>;
+  /** For what outlives a token, such as a socket: false once the session was ended. @throws TokenError while nobody can say */
+  isOpen(session: VerifiedToken): Promise<boolean>;
 }
 
 /** Where user-service keeps what tokens are verified by. */
@@ -85,18 +87,21 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
     return (await jwtVerify(token, findKey, rules)).payload;
   }
 
-  /** When the session ends that a token names, as it is in Redis; the token may be anybody's invention. */
-  async function findSession(token: string): Promise<string | null> {
+  async function isOpen({ userId, sessionId }: VerifiedToken): Promise<boolean> {
+    return Number(await look(redis.hget(records.sessionsOf(userId), sessionId))) > Date.now();
+  }
+
+  /** Whether the session is open that a token names; the token may be anybody's invention. */
+  async function isOpenByName(token: string): Promise<boolean> {
     const { sub, sid } = decodeJwt(token);
-    if (typeof sub !== 'string' || typeof sid !== 'string') return null;
-    return await look(redis.hget(records.sessionsOf(sub), sid));
+    return typeof sub === 'string' && typeof sid === 'string' && (await isOpen({ userId: sub, sessionId: sid }));
   }
 
   return {
     async verify(token) {
       // On its way while the signature is being checked; what comes back counts only if that is good.
-      const session = findSession(token);
-      session.catch(() => undefined);
+      const openByName = isOpenByName(token);
+      openByName.catch(() => undefined);
       const { sub, sid } = await readClaims(token).catch((error: unknown) => {
         if (!(error instanceof errors.JOSEError)) throw error;
         const isExpired = error instanceof errors.JWTExpired;
@@ -104,12 +109,10 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
       });
       if (sub === undefined || typeof sid !== 'string')
         throw new TokenError('invalid', 'The token is not one of ours.');
-      const endsAt = await session;
-      if (endsAt === null || Number(endsAt) <= Date.now()) {
-        throw new TokenError('invalid', 'The session of the token has been ended.');
-      }
+      if (!(await openByName)) throw new TokenError('invalid', 'The session of the token has been ended.');
       return { userId: sub, sessionId: sid };
     },
+    isOpen,
   };
 }
 

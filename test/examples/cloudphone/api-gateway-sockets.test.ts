@@ -10,7 +10,7 @@ import type { RunningExample } from '../run-example.ts';
 import { ask } from './billing-requests.ts';
 import { type GatewayGround, openGatewayGround } from './gateway-ground.ts';
 import { messages, openPlain, openSocketIo, send, user } from './notification-clients.ts';
-import { bearer, logIn } from './user-ground.ts';
+import { bearer, logIn, lookAtMe } from './user-ground.ts';
 
 const cleanUps: (() => void | Promise<void>)[] = [];
 const lifetime = { after: (cleanUp: () => void | Promise<void>) => void cleanUps.unshift(cleanUp) };
@@ -101,9 +101,10 @@ test('a socket is for the user of its token, which goes no further', async () =>
   assert.deepEqual([wrong.status, JSON.parse(wrong.text).error], [401, 'TOKEN_INVALID']);
 });
 
-test('a socket whose session was ended is closed, and one whose session nobody can look at stays', async () => {
+test('a socket outlives its token, but not its session; while nobody can look it stays', async () => {
   const watching = await ground.gateway('host-7', { SOCKET_LOOK: '100ms' });
-  const { token } = await logIn(ground.userService.url, 'eve');
+  const brief = await ground.users('host-2', { TOKEN_TTL: '2s' });
+  const { token } = await logIn(brief.url, 'eve');
   const byToken = await open(`/notifications?token=${token}`, {}, watching.url);
   const nobody = await open('/notifications', {}, watching.url);
   const closed = once(byToken.socket, 'close');
@@ -114,7 +115,12 @@ test('a socket whose session was ended is closed, and one whose session nobody c
   ground.redis.resume();
   assert.equal(byToken.socket.readyState, WebSocket.OPEN);
 
-  const all = { method: 'DELETE', headers: bearer(token) };
+  await eventually(async () => assert.equal((await lookAtMe(brief.url, token)).status, 401), { timeoutMs: 15_000 });
+  await sleep(500);
+  assert.equal(byToken.socket.readyState, WebSocket.OPEN);
+
+  const later = await logIn(ground.userService.url, 'eve');
+  const all = { method: 'DELETE', headers: bearer(later.token) };
   assert.equal((await ask(`${ground.userService.url}/users/sessions`, all)).status, 204);
   const [code, reason] = await closed;
   assert.deepEqual([code, reason.toString()], [4401, 'session ended']);
