@@ -8,6 +8,7 @@ export interface ComparedLoad {
   p50Ms(variant: string): number;
   /** Of all turns together. */
   errors(): number;
+  firstError(): string | undefined;
 }
 
 export interface CompareLoadOptions {
@@ -31,9 +32,11 @@ export async function compareLoad(
   }
   const medianOf = (variant: string, figure: (figures: LoadFigures) => number) =>
     median(found.get(variant)!.map(figure));
+  const all = () => [...found.values()].flat();
   return {
     requestsPerSecond: (variant) => medianOf(variant, ({ requestsPerSecond }) => requestsPerSecond),
     p50Ms: (variant) => medianOf(variant, ({ p50Ms }) => p50Ms),
-    errors: () => [...found.values()].flat().reduce((sum, { errors }) => sum + errors, 0),
+    errors: () => all().reduce((sum, { errors }) => sum + errors, 0),
+    firstError: () => all().find(({ firstError }) => firstError !== undefined)?.firstError,
   };
 }

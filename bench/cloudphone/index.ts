@@ -95,7 +95,7 @@ function renderTables(
       ms(figures.p99Ms),
       String(figures.errors),
     ]);
-  const problems = [one, several].flatMap(({ firstError }) => firstError ?? []);
+  const problems = [underLoad.firstError(), one.firstError, several.firstError].filter((text) => text !== undefined);
   return `${[
     row(['one request at a time', 'sdk ms', 'alone ms', 'before ms', 'extra ms', 'share']),
     ...Object.entries(mixed).map(([name, path]) => cost(`mixed: ${name}`, path)),

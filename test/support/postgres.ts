@@ -64,7 +64,7 @@ export async function startPostgres(t: Lifetime): Promise<TestPostgres> {
   const started = spawn(
     ...asUser(user, [
       ...[join(programs, 'postgres'), '-D', data, '-k', directory, '-c', 'listen_addresses=', '-c', 'fsync=off'],
-      ...['-p', `${port}`, '-c', 'logging_collector=off', '-c', 'max_connections=40', '-c', 'shared_buffers=16MB'],
+      ...['-p', `${port}`, '-c', 'logging_collector=off', '-c', 'max_connections=200', '-c', 'shared_buffers=16MB'],
     ]),
     { stdio: 'ignore', cwd: directory },
   );

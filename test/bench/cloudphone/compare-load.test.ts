@@ -19,4 +19,5 @@ test('variants are loaded one after the other, there and back, and what fails is
   assert.equal(order.join(''), 'abab');
   assert.ok(compared.requestsPerSecond('a') > 0 && compared.p50Ms('a') >= 1);
   assert.ok(compared.errors() > 0);
+  assert.equal(compared.firstError(), 'b was answered with 500');
 });
