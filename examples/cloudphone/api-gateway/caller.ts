@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { authenticate, bearerToken, isStillOpen } from '../shared/authenticate.ts';
+import { bearerToken, isStillOpen, recognize } from '../shared/authenticate.ts';
 import { Refusal } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
 
@@ -14,6 +14,8 @@ export interface Caller {
   readonly userId?: string;
   /** Why the request goes no further. Told only once it has been counted, so that guessing is limited too. */
   readonly refusal?: Refusal;
+  /** Settles when the session of the token has been looked up: before, nothing may take effect or be answered. */
+  readonly confirmed?: Promise<void>;
   /** For sockets, which outlive their request: whether the session of the token is still open. Undefined without a token. */
   readonly isWelcome?: () => Promise<boolean>;
 }
@@ -35,8 +37,8 @@ export function findCaller({ verifier, isTokenRequired }: CallerOptions) {
     try {
       const token = bearerToken(request.headers.authorization) ?? tokenOfSocket(request);
       if (token === undefined && !isTokenRequired) return {};
-      const session = await authenticate(verifier, token);
-      return { userId: session.userId, isWelcome: () => isStillOpen(verifier, session) };
+      const { confirmed, ...session } = await recognize(verifier, token);
+      return { userId: session.userId, confirmed, isWelcome: () => isStillOpen(verifier, session) };
     } catch (error) {
       if (error instanceof Refusal) return { refusal: error };
       throw error;

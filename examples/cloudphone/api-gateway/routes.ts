@@ -1,8 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import proxy from '@fastify/http-proxy';
 import rateLimit from '@fastify/rate-limit';
 import staticFiles from '@fastify/static';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { Redis } from 'ioredis';
 import { describeInstance } from '../shared/instance.ts';
 import { answerErrors, Refusal } from '../shared/refusal.ts';
@@ -17,6 +19,12 @@ declare module 'fastify' {
     /** Base URL of the service that the request is for. */
     upstream: string;
   }
+}
+
+/** What the proxy hands over, whatever its types say. */
+interface ServiceAnswer {
+  readonly headers: IncomingHttpHeaders;
+  readonly stream: Readable;
 }
 
 interface Row {
@@ -133,8 +141,13 @@ async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<voi
           getUpstream: ({ upstream }) => upstream,
           rewriteRequestHeaders: (request, headers) => headersForService(request, headers, row.checkedBy),
           rewriteHeaders: headersForClient,
+          onResponse: (_request, reply, answer) =>
+            void answerConfirmed(reply as unknown as FastifyReply, answer as unknown as ServiceAnswer),
           retryDelay: ({ req, err, attempt }) => (isWorthAnotherTry(req.method, err, attempt) ? retryMs : null),
-          onError: (reply, { error }) => void reply.send(upstreamFailure(row.service, error)),
+          onError: (reply, { error }) => {
+            const failure = () => reply.send(upstreamFailure(row.service, error));
+            reply.request.caller.confirmed?.then(failure, (refusal) => reply.send(refusal)) ?? failure();
+          },
         },
       });
     });
@@ -143,6 +156,7 @@ async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<voi
     await api.register(async (scope) => {
       resolve(scope, row);
       scope.get(row.path, async (request, reply) => {
+        await request.caller.confirmed;
         const url = new URL(row.servicePath, request.upstream.replace(/^http/, 'ws'));
         url.search = new URL(request.url, request.upstream).search;
         // Whose it is goes on as x-user-id: addresses are written to logs, where tokens have no place.
@@ -164,11 +178,32 @@ async function addServices(api: FastifyInstance, deps: GatewayDeps): Promise<voi
       request.caller = await callerOf(request, checkedBy);
     });
     scope.addHook('preHandler', async (request) => {
-      if (request.caller.refusal !== undefined) throw request.caller.refusal;
+      const { refusal, confirmed } = request.caller;
+      if (refusal !== undefined) throw refusal;
+      // What only reads is under way meanwhile.
+      if (!isReading(request.method)) await confirmed;
       request.upstream = await deps.urlOf(service).catch((error) => {
         console.error(`${service}: ${(error as Error).message}`);
         throw notAvailable(service);
       });
     });
   }
+}
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** The answer of a service, unless the session of the token has turned out to be ended. */
+async function answerConfirmed(reply: FastifyReply, answer: ServiceAnswer): Promise<void> {
+  try {
+    await reply.request.caller.confirmed;
+  } catch (refusal) {
+    // Its end before its time is no news.
+    answer.stream.on('error', () => undefined).destroy();
+    for (const name of Object.keys(answer.headers)) reply.removeHeader(name);
+    reply.send(refusal);
+    return;
+  }
+  reply.send(answer.stream);
 }

@@ -34,9 +34,14 @@ export class TokenError extends Error {
   }
 }
 
+export interface ReadToken extends VerifiedToken {
+  /** Whether its session is open, known a moment later. Rejected with a TokenError when nobody can say now. */
+  readonly isOpen: Promise<boolean>;
+}
+
 export interface TokenVerifier {
-  /** @throws TokenError */
-  verify(token: string): Promise<VerifiedToken>;
+  /** The claims of a token that is signed by us and has not expired. @throws TokenError */
+  read(token: string): Promise<ReadToken>;
   /** For what outlives a token, such as a socket: false once the session was ended. @throws TokenError while nobody can say */
   isOpen(session: VerifiedToken): Promise<boolean>;
 }
@@ -98,7 +103,7 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
   }
 
   return {
-    async verify(token) {
+    async read(token) {
       // On its way while the signature is being checked; what comes back counts only if that is good.
       const openByName = isOpenByName(token);
       openByName.catch(() => undefined);
@@ -109,8 +114,7 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
       });
       if (sub === undefined || typeof sid !== 'string')
         throw new TokenError('invalid', 'The token is not one of ours.');
-      if (!(await openByName)) throw new TokenError('invalid', 'The session of the token has been ended.');
-      return { userId: sub, sessionId: sid };
+      return { userId: sub, sessionId: sid, isOpen: openByName };
     },
     isOpen,
   };

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { authenticate, bearerToken } from '../shared/authenticate.ts';
+import { authenticate, bearerToken, recognize } from '../shared/authenticate.ts';
 import { describeInstance } from '../shared/instance.ts';
 import { answerErrors, Refusal, readInput } from '../shared/refusal.ts';
 import type { TokenVerifier } from '../shared/tokens.ts';
@@ -76,8 +76,8 @@ export function buildUserService(deps: UserServiceDeps): FastifyInstance {
   app.post('/users/token', async (request) => await sessions.renew(await caller(request)));
 
   app.get('/users/me', async (request) => {
-    const { userId, sessionId } = await caller(request);
-    const user = await users.find({ id: userId });
+    const { userId, sessionId, confirmed } = await recognize(verifier, bearerToken(request.headers.authorization));
+    const [user] = await Promise.all([users.find({ id: userId }), confirmed]);
     if (user === null) throw new Refusal(401, 'TOKEN_INVALID', 'The user of the token is no more.');
     return { userId, username: user.username, sessionId };
   });

@@ -122,6 +122,7 @@ test('a socket outlives its token, but not its session; while nobody can look it
   const later = await logIn(ground.userService.url, 'eve');
   const all = { method: 'DELETE', headers: bearer(later.token) };
   assert.equal((await ask(`${ground.userService.url}/users/sessions`, all)).status, 204);
+  assert.equal((await refusal(`/notifications?token=${later.token}`, {}, watching.url)).status, 401);
   const [code, reason] = await closed;
   assert.deepEqual([code, reason.toString()], [4401, 'session ended']);
   const { arrived } = ground.services['notification-service']!;

@@ -204,6 +204,27 @@ test('a service that is away, breaks off or does not answer is named, and what m
   assert.equal(count('GET /busy'), 1);
 });
 
+test('with an ended session nothing takes effect, and nothing is answered', async () => {
+  const { token } = await logIn(ground.userService.url, 'zac');
+  const all = { method: 'DELETE', headers: bearer(token) };
+  assert.equal((await ask(`${ground.userService.url}/users/sessions`, all)).status, 204);
+  const { arrived } = ground.services['billing-service']!;
+  for (const method of ['POST', 'DELETE', 'PUT', 'GET']) {
+    const refused = await send(`${a.url}/api/billing/ended/${method}`, { method, headers: bearer(token) });
+    assert.deepEqual([refused.status, refused.body.error], [401, 'TOKEN_INVALID'], method);
+    // What only reads may have been asked for meanwhile; of the answer nothing is left.
+    for (const name of ['x-of-service', 'location', 'set-cookie']) assert.equal(refused.headers[name], undefined, name);
+    assert.equal(refused.headers['content-type'], 'application/json; charset=utf-8');
+  }
+  assert.deepEqual(
+    arrived.filter((line) => line.includes('/ended/')).filter((line) => !line.startsWith('GET')),
+    [],
+  );
+  // Also where the service gives no answer.
+  const away = await send(`${a.url}/api/billing/break-off`, { headers: bearer(token) });
+  assert.equal(away.status, 401);
+});
+
 test('two gateways count the requests of a user and of an address together', async (t) => {
   const limit = { RATE_LIMIT: '10', AUTH: 'required' };
   const gateways = [await ground.gateway('host-4', limit), await ground.gateway('host-5', limit)];

@@ -19,8 +19,12 @@ test('while Redis is away a forged token is refused, a good one cannot be checke
   const tokenTtlMs = 60_000;
   const keys = createSigningKeys({ drover, secret: 'secret', tokenTtlMs });
   const { token } = await createSessions({ drover, keys, tokenTtlMs, sessionTtlMs: 3_600_000 }).begin('ann');
-  const { verify } = createTokenVerifier(drover);
-  assert.equal((await verify(token)).userId, 'ann');
+  const verifier = createTokenVerifier(drover);
+  const verify = async (text: string) => {
+    const { userId, isOpen } = await verifier.read(text);
+    return { userId, isOpen: await isOpen };
+  };
+  assert.deepEqual(await verify(token), { userId: 'ann', isOpen: true });
 
   // Its key is known here, so the signature can be looked at all the same; its session cannot.
   const [head, claims, signature] = token.split('.');
