@@ -35,7 +35,7 @@ return { current, redis.call('PTTL', KEYS[1]) }`;
  */
 const farShare = 0.1;
 /** So long may pass until the others hear of such requests: all of this time together are one command. */
-const tellMs = 10;
+const tellMs = 50;
 /** Of users and addresses; those that are forgotten wait once. */
 const maxKnown = 10_000;
 
