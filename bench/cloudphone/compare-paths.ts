@@ -5,6 +5,8 @@ import type { Kind } from './requests.ts';
 export interface ComparedPath {
   /** Of a request with nothing else under way, by variant. */
   readonly p50Ms: Readonly<Record<string, number>>;
+  /** Of all measured requests, in order. */
+  tookMs(variant: string): readonly number[];
   /** How much longer than that of another variant a request takes that is sent right beside it: the median of the differences. */
   extraMs(variant: string, other: string): number;
   /** The same for each pair of neighbours, as a share of the time of the first, in percent. */
@@ -39,6 +41,7 @@ export async function comparePath(
   const pairs = (variant: string, other: string) =>
     tookMs.get(variant)!.map((ms, at) => ({ ms, extraMs: ms - tookMs.get(other)![at]! }));
   return {
+    tookMs: (variant) => tookMs.get(variant)!,
     p50Ms: Object.fromEntries(names.map((name) => [name, percentile(tookMs.get(name)!, 0.5)])),
     extraMs: (variant, other) => median(pairs(variant, other).map(({ extraMs }) => extraMs)),
     sharesPercent: (variant, other) => pairs(variant, other).map(({ ms, extraMs }) => (100 * extraMs) / ms),

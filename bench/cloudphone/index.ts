@@ -44,6 +44,7 @@ function throughputFigures({ one, several, instances }: Throughput): Record<stri
 
 function costFigures({
   mixed,
+  mixedP50Ms,
   mixedShareP50Percent,
   mixedShareOfAllPercent,
   underLoad,
@@ -62,20 +63,28 @@ function costFigures({
   }));
   const ofLoad = {
     ...{ loadP50Ms: underLoad.p50Ms('sdk'), loadAloneP50Ms: underLoad.p50Ms('alone') },
-    loadShareP50Percent: shareUnderLoad(underLoad),
+    loadP50SharePercent: shareOf(p50sOf(underLoad)),
     loadToAloneThroughputRatio: underLoad.requestsPerSecond('sdk') / underLoad.requestsPerSecond('alone'),
     loadErrors: underLoad.errors(),
   };
-  return { mixedShareP50Percent, mixedShareOfAllPercent, ...ofLoad, ...Object.assign({}, ...ofMixed, ...ofPaths) };
+  const ofAll = {
+    ...{ mixedP50Ms: mixedP50Ms.sdk, mixedAloneP50Ms: mixedP50Ms.alone, mixedP50SharePercent: shareOf(mixedP50Ms) },
+    ...{ mixedShareP50Percent, mixedShareOfAllPercent },
+  };
+  return { ...ofAll, ...ofLoad, ...Object.assign({}, ...ofMixed, ...ofPaths) };
 }
 
 /** By how much the middle one of all requests is quicker without coordination, in percent of its time. */
-function shareUnderLoad({ p50Ms }: Cost['underLoad']): number {
-  return 100 * (1 - p50Ms('alone') / p50Ms('sdk'));
+function shareOf({ sdk, alone }: Cost['mixedP50Ms']): number {
+  return 100 * (1 - alone / sdk);
+}
+
+function p50sOf({ p50Ms }: Cost['underLoad']): Cost['mixedP50Ms'] {
+  return { sdk: p50Ms('sdk'), alone: p50Ms('alone') };
 }
 
 function renderTables(
-  { mixed, mixedShareP50Percent, mixedShareOfAllPercent, underLoad, paths }: Cost,
+  { mixed, mixedP50Ms, mixedShareP50Percent, mixedShareOfAllPercent, underLoad, paths }: Cost,
   { one, several, instances }: Throughput,
 ): string {
   const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
@@ -86,6 +95,8 @@ function renderTables(
     const share = `${((100 * extraMs) / path.p50Ms.sdk!).toFixed(1)} %`;
     return row([name, ms(path.p50Ms.sdk), ms(path.p50Ms.alone), ms(path.p50Ms.before), ms(extraMs), share]);
   };
+  const middle = (name: string, times: Cost['mixedP50Ms']) =>
+    row([name, ms(times.sdk), ms(times.alone), '', ms(times.sdk - times.alone), `${shareOf(times).toFixed(1)} %`]);
   const load = (name: string, figures: Throughput['one'], count: number) =>
     row([
       name,
@@ -99,13 +110,11 @@ function renderTables(
   return `${[
     row(['one request at a time', 'sdk ms', 'alone ms', 'before ms', 'extra ms', 'share']),
     ...Object.entries(mixed).map(([name, path]) => cost(`mixed: ${name}`, path)),
-    row(['mixed load: median', '', '', '', '', `${mixedShareP50Percent.toFixed(1)} %`]),
-    row(['mixed load: of all time', '', '', '', '', `${mixedShareOfAllPercent.toFixed(1)} %`]),
+    middle('mixed: p50 of all', mixedP50Ms),
+    row(['mixed: median share', '', '', '', '', `${mixedShareP50Percent.toFixed(1)} %`]),
+    row(['mixed: of all time', '', '', '', '', `${mixedShareOfAllPercent.toFixed(1)} %`]),
     ...Object.entries(paths).map(([name, path]) => cost(name, path)),
-    row([
-      ...[`mixed, ${manyClients} at a time`, ms(underLoad.p50Ms('sdk')), ms(underLoad.p50Ms('alone')), ''],
-      ...[ms(underLoad.p50Ms('sdk') - underLoad.p50Ms('alone')), `${shareUnderLoad(underLoad).toFixed(1)} %`],
-    ]),
+    middle(`mixed, ${manyClients} at a time`, p50sOf(underLoad)),
     '',
     row([`${manyClients} at a time`, 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),
     load('one of each', one, instances.one),

@@ -21,6 +21,8 @@ export interface CostOptions {
 export interface Cost {
   /** Through router and gateway, `sdk` beside `alone`: one for each kind of the mixed load. */
   readonly mixed: Readonly<Record<string, ComparedPath>>;
+  /** The middle one of all requests of the mixed load, each kind as often as it comes in it. */
+  readonly mixedP50Ms: { readonly sdk: number; readonly alone: number };
   /** The share of coordination in the time of a request of the mixed load: half of the requests have less. In percent. */
   readonly mixedShareP50Percent: number;
   /** Its share in the time of all requests together, which is made by the few that write. In percent. */
@@ -64,16 +66,25 @@ async function compareMixed(
   const ofAlone = new Map(mixedKinds(stacks.alone, users.alone).map((kind) => [kind.name, kind]));
   const mixed: Record<string, ComparedPath> = {};
   const shares: Weighted[] = [];
+  const times = { sdk: [] as Weighted[], alone: [] as Weighted[] };
   let [extra, all] = [0, 0];
   for (const kind of ofSdk) {
     const variants = { sdk: kind, alone: ofAlone.get(kind.name)! };
     const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 200 });
     mixed[kind.name] = compared;
+    for (const name of ['sdk', 'alone'] as const) {
+      times[name].push(...compared.tookMs(name).map((value) => ({ value, weight: kind.percent })));
+    }
     shares.push(...compared.sharesPercent('sdk', 'alone').map((value) => ({ value, weight: kind.percent })));
     extra += kind.percent * compared.extraMs('sdk', 'alone');
     all += kind.percent * compared.p50Ms.sdk!;
   }
-  return { mixed, mixedShareP50Percent: weightedMedian(shares), mixedShareOfAllPercent: (100 * extra) / all };
+  return {
+    mixed,
+    mixedP50Ms: { sdk: weightedMedian(times.sdk), alone: weightedMedian(times.alone) },
+    mixedShareP50Percent: weightedMedian(shares),
+    mixedShareOfAllPercent: (100 * extra) / all,
+  };
 }
 
 type Targets = Readonly<Record<string, Stack['direct']>>;
