@@ -23,6 +23,10 @@ const idleInTransactionMs = 15_000;
 const statementTimeoutMs = 20_000;
 /** For a connection of the pool, a new one included: then the request is answered with 503. */
 const connectTimeoutMs = 10_000;
+/** For one of the instances to change a new file of SQLite to write-ahead logging. */
+const journalModeTimeoutMs = 10_000;
+/** Nobody wakes it: who waits here waits for the time to pass. */
+const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Instances times this stays below `max_connections` of PostgreSQL, which is 100 unless it was raised. */
 const defaultPoolSize = '10';
 
@@ -61,10 +65,27 @@ function openPostgres(connectionString: string): Database {
 
 function openSqlite(file: string): Database {
   mkdirSync(dirname(file), { recursive: true });
+  // Nobody may block: `fromSqlite` asks again by itself.
   const sqlite = new DatabaseSync(file);
-  // Of the instances that start at once one makes the file. Afterwards nobody may block: `fromSqlite` asks again by itself.
-  sqlite.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 0');
+  writeAhead(sqlite);
   return { ...refusingWhileAway(fromSqlite(sqlite)), close: async () => sqlite.close() };
+}
+
+/**
+ * Of the instances that start at once one changes the file. SQLite refuses the others meanwhile, and does not wait for its
+ * `busy_timeout`: they have read the old mode, and who writes waits for readers to end.
+ */
+function writeAhead(sqlite: DatabaseSync): void {
+  const giveUpAtMs = performance.now() + journalModeTimeoutMs;
+  for (;;) {
+    try {
+      sqlite.exec('PRAGMA journal_mode = WAL');
+      return;
+    } catch (error) {
+      if (!isAway(error) || performance.now() > giveUpAtMs) throw error;
+      Atomics.wait(pause, 0, 0, 10 + Math.random() * 20);
+    }
+  }
 }
 
 /** pg gives a BIGINT as text, because not each of them is a number. Those of the platform are. */
