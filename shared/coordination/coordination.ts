@@ -26,6 +26,8 @@ export interface Coordination {
   readonly logger: Logger;
   /** Aborts when the participant leaves: everything started on it ends. */
   readonly signal: AbortSignal;
+  /** Takes on work that whoever began it does not wait for: the connections stay until it is over. It must not reject. */
+  finish(work: Promise<void>): void;
 }
 
 /** Of everything that services share, where nothing else is configured. Apart from the controllers' own keys. */

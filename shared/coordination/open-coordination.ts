@@ -53,6 +53,7 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
   const pubsub = connectRedis(url, 'pubsub', { logger });
   const wakeUps = createWakeUps(pubsub.client, leaving.signal, logger);
   const further = new Set<RedisConnection>();
+  const unfinished = new Set<Promise<void>>();
   let closed: Promise<void> | undefined;
 
   return {
@@ -66,6 +67,10 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
     clock,
     logger,
     signal: leaving.signal,
+    finish(work) {
+      unfinished.add(work);
+      void work.finally(() => unfinished.delete(work));
+    },
     get state() {
       return coord.state;
     },
@@ -90,6 +95,7 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
     close() {
       closed ??= (async () => {
         leaving.abort();
+        await Promise.all(unfinished);
         const rest = [...further].map((connection) => connection.close());
         further.clear();
         await Promise.all([pubsub.close(), coord.close(), ...rest]);

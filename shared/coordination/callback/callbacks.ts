@@ -208,8 +208,14 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
         encodeAnswer(await handler({ ...run, transaction }), maxResultBytes),
       );
     const outcome = await orFail(record, 'failed', process);
-    await quietly(() => record.complete(outcome.answer, outcome.kind === 'mismatch' ? outcome.hash : hash));
-    failpoint('callback.completed');
+    const told = quietly(async () => {
+      await record.complete(outcome.answer, outcome.kind === 'mismatch' ? outcome.hash : hash);
+      failpoint('callback.completed');
+    });
+    // The sender of what has just taken effect does not wait for it: until Redis has been told, the row tells. Where Redis knew
+    // something else than the row, nobody is to meet that again.
+    if (outcome.kind === 'processed') coordination.finish(told);
+    else await told;
     if (outcome.kind === 'mismatch') throw mismatch(call);
     return { ...decodeAnswer(outcome.answer), outcome: outcome.kind };
   }
@@ -230,7 +236,7 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
     }
   }
 
-  async function quietly(work: () => Promise<unknown>): Promise<void> {
+  async function quietly(work: () => Promise<void>): Promise<void> {
     if (coordination.redis.status !== 'ready' && database !== undefined) return;
     try {
       await work();

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { Redis } from 'ioredis';
 
 import { createCallbacks } from '../../../../shared/coordination/callback/callbacks.ts';
 import { createSqlCallbackTable } from '../../../../shared/coordination/callback/sql-callback-table.ts';
 import { openCoordination } from '../../../../shared/coordination/open-coordination.ts';
 import { fromSqlite, type SqlExecutor } from '../../../../shared/coordination/sql.ts';
+import { type Clock, systemClock } from '../../../../shared/runtime/clock.ts';
 import { eventually } from '../../../support/eventually.ts';
 import type { Lifetime } from '../../../support/lifetime.ts';
 import { startRedis } from '../../../support/redis.ts';
@@ -14,11 +16,11 @@ import { tempDirectory } from '../../../support/temp-directory.ts';
 
 const event = { scope: 'stripe', key: 'evt_1', body: 'paid' };
 
-async function open(t: Lifetime) {
+async function open(t: Lifetime, clock: Clock = systemClock) {
   let close = async () => {};
   t.after(() => close());
   const server = await startRedis(t);
-  const coordination = openCoordination({ url: server.url, identity: 'host/test' });
+  const coordination = openCoordination({ url: server.url, identity: 'host/test', clock });
   await coordination.ready();
   const handle = new DatabaseSync(join(tempDirectory(t), 'app.db'));
   close = async () => {
@@ -103,6 +105,28 @@ test('with Redis frozen callbacks are processed all the same', async (t) => {
   server.resume();
   assert.deepEqual(answers.map(({ outcome }) => outcome).sort(), ['processed', 'replayed']);
   assert.equal(await payments(), 1);
+});
+
+test('the answer does not wait until Redis has been told, but the end of the participant does', async (t) => {
+  // Nothing is given up for taking too long.
+  const { server, coordination, callbacks, pay } = await open(t, { ...systemClock, schedule: () => () => {} });
+  const { redis, prefix } = coordination;
+  const answer = await callbacks.callback(event, async ({ transaction }) => {
+    await pay(transaction);
+    server.pause();
+    return { body: 'ok' };
+  });
+  assert.equal(answer.outcome, 'processed');
+  const closing = coordination.close();
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(redis.status, 'ready');
+  server.resume();
+  await closing;
+  const look = new Redis(server.url);
+  const state = await look
+    .hget(`${prefix}:callback:${event.scope}:${event.key}`, 'state')
+    .finally(() => look.disconnect());
+  assert.equal(state, 'done');
 });
 
 test('a Redis that lost its data is told by the row, and another body is still refused', async (t) => {
