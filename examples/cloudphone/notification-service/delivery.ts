@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Drover } from 'drover';
 import type { Connection } from './connection.ts';
-import { createHistory, type Entry, type History, keptFor } from './history.ts';
+import { createHistory, type History, keptFor } from './history.ts';
 import type { Notification } from './notification.ts';
 import { startSession } from './session.ts';
 
@@ -26,7 +26,7 @@ export interface Delivery {
  */
 export function createDelivery(drover: Drover, options: { readonly isShownToAll: boolean }): Delivery {
   const history = createHistory(drover);
-  const waiting = drover.inbox<Entry>('notifications', keptFor);
+  const waiting = drover.inbox<Notification>('notifications', keptFor);
   const looks = drover.direct<'look'>('notifications');
   const all = drover.topic<Notification>('notifications');
   const here = new EventEmitter().setMaxListeners(0);
@@ -39,14 +39,14 @@ export function createDelivery(drover: Drover, options: { readonly isShownToAll:
     history,
     ready: listening.ready,
     async send(notification) {
-      const { isNew, ...entry } = await history.add(notification);
-      const { id, userId } = entry.notification;
+      const { id, userId } = notification;
       // Redis does them in this order, since they go over one connection: who is told to look finds what was put. Only a
       // Redis that has just restarted may change the order, and then the next look finds it.
-      const kept = waiting.put(userId, entry, { id });
+      const added = history.add(notification);
+      const kept = waiting.put(userId, notification, { id });
       const told = looks.send(userId, 'look');
-      const shown = isNew && options.isShownToAll ? all.publish(entry.notification) : undefined;
-      const [connections] = await Promise.all([told, kept, shown]);
+      const [isNew, connections] = await Promise.all([added, told, kept]);
+      if (isNew && options.isShownToAll) await all.publish(notification);
       return { isNew, connections };
     },
     serve(connection, userId, after) {

@@ -12,8 +12,8 @@ export interface Entry {
 
 /** The latest notifications of each user, in order. Any number of connections read it, each from where it is. */
 export interface History {
-  /** Once for each id: the second time answers the first entry. */
-  add(notification: Notification): Promise<Entry & { readonly isNew: boolean }>;
+  /** Once for each id: false when there is one with this id, which stays as it is. */
+  add(notification: Notification): Promise<boolean>;
   /** Where a notification stands; 0, before all others, when it is not kept any more. */
   positionOf(userId: string, id: string): Promise<number>;
   /** Where the newest one stands; 0 when there is none. */
@@ -28,9 +28,8 @@ export interface History {
  * while clients remember where they were.
  */
 const addScript = `
-local known = redis.call('HGET', KEYS[2], ARGV[1])
-if known then
-  return { known, redis.call('ZRANGE', KEYS[1], known, known, 'BYSCORE')[1], 0 }
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then
+  return 0
 end
 local time = redis.call('TIME')
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2] or '0'
@@ -42,7 +41,7 @@ while redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[3]) do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return { position, ARGV[2], 1 }
+return 1
 `;
 
 export function createHistory({ coordination: { redis, prefix } }: Drover): History {
@@ -52,13 +51,13 @@ export function createHistory({ coordination: { redis, prefix } }: Drover): Hist
   return {
     async add(notification) {
       const { id, userId } = notification;
-      const [position, text, isNew] = (await redis.eval(
+      const isNew = await redis.eval(
         addScript,
         2,
         ...[entriesOf(userId), positionsOf(userId)],
         ...[id, JSON.stringify(notification), keptFor.maxLength, keptFor.maxAgeMs],
-      )) as [string, string, 0 | 1];
-      return { position: Number(position), notification: JSON.parse(text) as Notification, isNew: isNew === 1 };
+      );
+      return isNew === 1;
     },
     async positionOf(userId, id) {
       return Number((await redis.hget(positionsOf(userId), id)) ?? 0);

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inbox } from 'drover';
 import type { Connection } from './connection.ts';
-import type { Entry, History } from './history.ts';
+import { type History, keptFor } from './history.ts';
+import type { Notification } from './notification.ts';
 
 export interface SessionOptions {
   readonly connection: Connection;
@@ -9,7 +10,7 @@ export interface SessionOptions {
   /** The id of the last notification that the client has; without one it gets what nobody has had yet. */
   readonly after: string | undefined;
   readonly history: History;
-  readonly waiting: Inbox<Entry>;
+  readonly waiting: Inbox<Notification>;
 }
 
 export interface Session {
@@ -39,21 +40,30 @@ export function startSession({ connection, userId, after, history, waiting }: Se
   /** The client had what came until here before it connected, or whoever was there had. */
   let began: number | undefined;
   let sentTo = 0;
+  let isCaughtUp = false;
+  /** Ids of what this client has confirmed. If one is forgotten, the client gets it again. */
+  const confirmed = new Set<string>();
 
   async function begin(): Promise<number> {
     sentTo = after === undefined ? await history.newest(userId) : await history.positionOf(userId, after);
     return sentTo;
   }
 
-  async function give(entries: readonly Entry[]): Promise<void> {
-    for (const { notification } of entries) connection.send(notification);
-    if (entries.length > 0) await connection.confirm();
+  async function give(notifications: readonly Notification[]): Promise<void> {
+    if (notifications.length === 0) return;
+    for (const notification of notifications) connection.send(notification);
+    await connection.confirm();
+    for (const { id } of notifications) confirmed.add(id);
+    for (const id of confirmed) {
+      if (confirmed.size <= keptFor.maxLength) break;
+      confirmed.delete(id);
+    }
   }
 
   async function catchUp(): Promise<void> {
     for (let isMore = true; isMore; ) {
       const entries = await history.after(userId, sentTo, pageSize);
-      await give(entries);
+      await give(entries.map(({ notification }) => notification));
       sentTo = entries.at(-1)?.position ?? sentTo;
       isMore = entries.length === pageSize;
     }
@@ -61,13 +71,20 @@ export function startSession({ connection, userId, after, history, waiting }: Se
 
   async function deliver(): Promise<void> {
     began ??= await begin();
-    const beganAt = began;
-    // An error of the handler leaves the notification where it is: for the next connection, or for another one.
-    await waiting.deliver(userId, async (entry) => {
-      if (entry.position <= beganAt) await give([entry]);
-      else if (entry.position > sentTo) await catchUp();
-    });
+    // What was sent before the client came is older than what the history has for it.
+    if (!isCaughtUp) await empty(began);
     await catchUp();
+    isCaughtUp = true;
+    await empty(began);
+  }
+
+  async function empty(beganAt: number): Promise<void> {
+    // An error of the handler leaves the notification where it is: for the next connection, or for another one.
+    await waiting.deliver(userId, async (notification) => {
+      if (confirmed.has(notification.id)) return;
+      if ((await history.positionOf(userId, notification.id)) <= beganAt) await give([notification]);
+      else await catchUp();
+    });
   }
 
   async function run(): Promise<void> {

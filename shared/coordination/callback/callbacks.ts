@@ -159,13 +159,17 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
       clock: coordination.clock,
       logger: coordination.logger,
     });
-    const run: CallbackRun = {
+    const toRun: ToRun = (inDatabase) => ({
       ...{ scope: call.scope, key: call.key, token: begun.epoch, attempt: begun.attempt, takenOver: begun.takenOver },
-      signal: held.signal,
+      // Made for those who ask: most handlers are done before it could matter.
+      get signal() {
+        return held.signal;
+      },
       assert: () => held.assertHeld(),
-    };
+      ...inDatabase,
+    });
     try {
-      return database === undefined ? await runReconciled(work, run) : await runInDatabase(work, run);
+      return database === undefined ? await runReconciled(work, toRun({})) : await runInDatabase(work, toRun);
     } finally {
       await held.release();
     }
@@ -199,13 +203,13 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
   }
 
   /** The row and the effect are one: whatever Redis believes, it happens once. */
-  async function runInDatabase(work: Work, run: CallbackRun): Promise<CallbackResult> {
+  async function runInDatabase(work: Work, toRun: ToRun): Promise<CallbackResult> {
     const { call, hash, record, handler } = work;
     const { scope, key } = call;
     const atMs = coordination.clock.nowMs();
     const process = () =>
       database!.process({ scope, key, hash, atMs }, async (transaction) =>
-        encodeAnswer(await handler({ ...run, transaction }), maxResultBytes),
+        encodeAnswer(await handler(toRun({ transaction })), maxResultBytes),
       );
     const outcome = await orFail(record, 'failed', process);
     const told = quietly(async () => {
@@ -221,9 +225,10 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
   }
 
   /** Without Redis there is nothing to hold, and nothing that could be lost. */
-  function lonelyRun({ scope, key }: CallbackCall): CallbackRun {
+  function lonelyRun({ scope, key }: CallbackCall): ToRun {
     const { signal } = coordination;
-    return { scope, key, token: 0, attempt: 1, takenOver: false, signal, assert: () => signal.throwIfAborted() };
+    const assert = () => signal.throwIfAborted();
+    return (inDatabase) => ({ scope, key, token: 0, attempt: 1, takenOver: false, signal, assert, ...inDatabase });
   }
 
   async function orFail<T>(record: CallbackRecord, how: 'failed' | 'unreconciled', work: () => Promise<T>): Promise<T> {
@@ -254,6 +259,9 @@ interface Work {
   readonly record: CallbackRecord;
   readonly handler: CallbackHandler;
 }
+
+/** What the handler is given; where there is a database, in its transaction. */
+type ToRun = (inDatabase: Pick<CallbackRun, 'transaction'>) => CallbackRun;
 
 function replay(answer: string): CallbackResult {
   return { ...decodeAnswer(answer), outcome: 'replayed' };
