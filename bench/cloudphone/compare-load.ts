@@ -6,6 +6,8 @@ export interface ComparedLoad {
   /** The median over the turns of a variant. */
   requestsPerSecond(variant: string): number;
   p50Ms(variant: string): number;
+  /** Of a figure of a variant to that of another one in the turn beside it: the median. A machine that slows down leaves it. */
+  ratio(figure: 'requestsPerSecond' | 'p50Ms', variant: string, other: string): number;
   /** Of all turns together. */
   errors(): number;
   firstError(): string | undefined;
@@ -33,7 +35,10 @@ export async function compareLoad(
   const medianOf = (variant: string, figure: (figures: LoadFigures) => number) =>
     median(found.get(variant)!.map(figure));
   const all = () => [...found.values()].flat();
+  const ratio = (figure: 'requestsPerSecond' | 'p50Ms', variant: string, other: string) =>
+    median(found.get(variant)!.map((figures, turn) => figures[figure] / found.get(other)![turn]![figure]));
   return {
+    ratio,
     requestsPerSecond: (variant) => medianOf(variant, ({ requestsPerSecond }) => requestsPerSecond),
     p50Ms: (variant) => medianOf(variant, ({ p50Ms }) => p50Ms),
     errors: () => all().reduce((sum, { errors }) => sum + errors, 0),

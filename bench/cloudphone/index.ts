@@ -63,8 +63,8 @@ function costFigures({
   }));
   const ofLoad = {
     ...{ loadP50Ms: underLoad.p50Ms('sdk'), loadAloneP50Ms: underLoad.p50Ms('alone') },
-    loadP50SharePercent: shareOf(p50sOf(underLoad)),
-    loadToAloneThroughputRatio: underLoad.requestsPerSecond('sdk') / underLoad.requestsPerSecond('alone'),
+    loadP50SharePercent: loadShare(underLoad),
+    loadToAloneThroughputRatio: underLoad.ratio('requestsPerSecond', 'sdk', 'alone'),
     loadErrors: underLoad.errors(),
   };
   const ofAll = {
@@ -79,8 +79,8 @@ function shareOf({ sdk, alone }: Cost['mixedP50Ms']): number {
   return 100 * (1 - alone / sdk);
 }
 
-function p50sOf({ p50Ms }: Cost['underLoad']): Cost['mixedP50Ms'] {
-  return { sdk: p50Ms('sdk'), alone: p50Ms('alone') };
+function loadShare({ ratio }: Cost['underLoad']): number {
+  return 100 * (1 - ratio('p50Ms', 'alone', 'sdk'));
 }
 
 function renderTables(
@@ -95,8 +95,9 @@ function renderTables(
     const share = `${((100 * extraMs) / path.p50Ms.sdk!).toFixed(1)} %`;
     return row([name, ms(path.p50Ms.sdk), ms(path.p50Ms.alone), ms(path.p50Ms.before), ms(extraMs), share]);
   };
-  const middle = (name: string, times: Cost['mixedP50Ms']) =>
-    row([name, ms(times.sdk), ms(times.alone), '', ms(times.sdk - times.alone), `${shareOf(times).toFixed(1)} %`]);
+  const middle = (name: string, times: Cost['mixedP50Ms'], sharePercent: number) =>
+    row([name, ms(times.sdk), ms(times.alone), '', ms(times.sdk - times.alone), `${sharePercent.toFixed(1)} %`]);
+  const loadTimes = { sdk: underLoad.p50Ms('sdk'), alone: underLoad.p50Ms('alone') };
   const load = (name: string, figures: Throughput['one'], count: number) =>
     row([
       name,
@@ -110,11 +111,11 @@ function renderTables(
   return `${[
     row(['one request at a time', 'sdk ms', 'alone ms', 'before ms', 'extra ms', 'share']),
     ...Object.entries(mixed).map(([name, path]) => cost(`mixed: ${name}`, path)),
-    middle('mixed: p50 of all', mixedP50Ms),
+    middle('mixed: p50 of all', mixedP50Ms, shareOf(mixedP50Ms)),
     row(['mixed: median share', '', '', '', '', `${mixedShareP50Percent.toFixed(1)} %`]),
     row(['mixed: of all time', '', '', '', '', `${mixedShareOfAllPercent.toFixed(1)} %`]),
     ...Object.entries(paths).map(([name, path]) => cost(name, path)),
-    middle(`mixed, ${manyClients} at a time`, p50sOf(underLoad)),
+    middle(`mixed, ${manyClients} at a time`, loadTimes, loadShare(underLoad)),
     '',
     row([`${manyClients} at a time`, 'instances', 'per second', 'p50 ms', 'p99 ms', 'errors']),
     load('one of each', one, instances.one),

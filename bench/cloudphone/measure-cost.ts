@@ -45,11 +45,12 @@ export async function measureCost({ directory, databases, quick }: CostOptions):
     const unsafe = await startBefore(directory, closers);
     const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
     closers.push(user.client.close, other.client.close);
-    const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
+    // First, since services that have just started take twice the time for a request.
     const underLoad = await compareLoad(
       { sdk: mixedKinds(sdk, user), alone: mixedKinds(alone, other) },
-      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 8, turnMs: 3_000 },
+      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 12, turnMs: 3_000 },
     );
+    const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
     const paths = await comparePaths({ sdk: sdk.direct, alone: alone.direct, before: unsafe }, quick);
     return { ...mixed, underLoad, paths };
   } finally {
@@ -70,7 +71,7 @@ async function compareMixed(
   let [extra, all] = [0, 0];
   for (const kind of ofSdk) {
     const variants = { sdk: kind, alone: ofAlone.get(kind.name)! };
-    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 200 });
+    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 500 });
     mixed[kind.name] = compared;
     for (const name of ['sdk', 'alone'] as const) {
       times[name].push(...compared.tookMs(name).map((value) => ({ value, weight: kind.percent })));

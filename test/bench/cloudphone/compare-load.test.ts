@@ -18,6 +18,7 @@ test('variants are loaded one after the other, there and back, and what fails is
   // Two turns of b follow each other, and two of a.
   assert.equal(order.join(''), 'abab');
   assert.ok(compared.requestsPerSecond('a') > 0 && compared.p50Ms('a') >= 1);
+  assert.ok(Math.abs(compared.ratio('p50Ms', 'a', 'a') - 1) < 1e-9 && compared.ratio('p50Ms', 'a', 'b') > 0);
   assert.ok(compared.errors() > 0);
   assert.equal(compared.firstError(), 'b was answered with 500');
 });
