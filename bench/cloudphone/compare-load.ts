@@ -11,6 +11,8 @@ export interface ComparedLoad {
   /** Of all turns together. */
   errors(): number;
   firstError(): string | undefined;
+  /** Of a variant, one after the other. */
+  turns(variant: string): readonly LoadFigures[];
 }
 
 export interface CompareLoadOptions {
@@ -32,12 +34,22 @@ export async function compareLoad(
       found.get(name)!.push(await driveLoad(variants[name]!, { clients, over: AbortSignal.timeout(turnMs) }));
     }
   }
+  return ofTurns(found);
+}
+
+/** Parts of one comparison that were measured at different times, by processes of their own. */
+export function joinLoads(names: readonly string[], parts: readonly ComparedLoad[]): ComparedLoad {
+  return ofTurns(new Map(names.map((name) => [name, parts.flatMap((part) => part.turns(name))])));
+}
+
+function ofTurns(found: ReadonlyMap<string, readonly LoadFigures[]>): ComparedLoad {
   const medianOf = (variant: string, figure: (figures: LoadFigures) => number) =>
     median(found.get(variant)!.map(figure));
   const all = () => [...found.values()].flat();
   const ratio = (figure: 'requestsPerSecond' | 'p50Ms', variant: string, other: string) =>
     median(found.get(variant)!.map((figures, turn) => figures[figure] / found.get(other)![turn]![figure]));
   return {
+    turns: (variant) => found.get(variant)!,
     ratio,
     requestsPerSecond: (variant) => medianOf(variant, ({ requestsPerSecond }) => requestsPerSecond),
     p50Ms: (variant) => medianOf(variant, ({ p50Ms }) => p50Ms),

@@ -38,11 +38,21 @@ export async function comparePath(
       if (round >= 0) tookMs.get(name)!.push(ms);
     }
   }
+  return ofTimes(tookMs);
+}
+
+/** Parts of one comparison that were measured at different times, by processes of their own. */
+export function joinPaths(parts: readonly ComparedPath[]): ComparedPath {
+  const names = Object.keys(parts[0]!.p50Ms);
+  return ofTimes(new Map(names.map((name) => [name, parts.flatMap((part) => part.tookMs(name))])));
+}
+
+function ofTimes(tookMs: ReadonlyMap<string, readonly number[]>): ComparedPath {
   const pairs = (variant: string, other: string) =>
     tookMs.get(variant)!.map((ms, at) => ({ ms, extraMs: ms - tookMs.get(other)![at]! }));
   return {
     tookMs: (variant) => tookMs.get(variant)!,
-    p50Ms: Object.fromEntries(names.map((name) => [name, percentile(tookMs.get(name)!, 0.5)])),
+    p50Ms: Object.fromEntries([...tookMs].map(([name, times]) => [name, percentile(times, 0.5)])),
     extraMs: (variant, other) => median(pairs(variant, other).map(({ extraMs }) => extraMs)),
     sharesPercent: (variant, other) => pairs(variant, other).map(({ ms, extraMs }) => (100 * extraMs) / ms),
   };

@@ -1,15 +1,20 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTestRedis } from '../../sdk/testing/test-redis.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
 import { type Weighted, weightedMedian } from '../lib/weighted-median.ts';
-import { type ComparedLoad, compareLoad } from './compare-load.ts';
-import { type ComparedPath, comparePath } from './compare-paths.ts';
+import { type ComparedLoad, compareLoad, joinLoads } from './compare-load.ts';
+import { type ComparedPath, comparePath, joinPaths } from './compare-paths.ts';
 import { manyClients } from './drive-load.ts';
+import type { Agreement } from './lay-out-platform.ts';
 import type { Databases } from './open-databases.ts';
-import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend, type User } from './requests.ts';
+import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend } from './requests.ts';
 import { startService } from './service-process.ts';
 import { type Stack, startStack } from './start-stack.ts';
 
+const stacks = ['sdk', 'alone'] as const;
+/** Of processes, each with a Redis and databases of its own. */
+const sets = 5;
 const before = join(import.meta.dirname, '../../examples/cloudphone/before');
 
 export interface CostOptions {
@@ -33,55 +38,94 @@ export interface Cost {
   readonly paths: Readonly<Record<string, ComparedPath>>;
 }
 
-/** What coordination adds to a request: the same requests to services that differ in nothing else. */
+/**
+ * What coordination adds to a request: the same requests to services that differ in nothing else. Two processes of the same
+ * code differ by a few percent for as long as they live, so several sets of processes are measured, one after the other.
+ */
 export async function measureCost({ directory, databases, quick }: CostOptions): Promise<Cost> {
+  const parts: Part[] = [];
+  for (let number = 0; number < (quick ? 1 : sets); number += 1) {
+    const ofPart = join(directory, String(number));
+    await mkdir(ofPart);
+    const urlOf = (name: string) => databases.urlOf(`${name}_${number}`);
+    parts.push(await measurePart({ directory: ofPart, databases: { ...databases, urlOf }, quick }, number));
+  }
+  const mixed = joinAll(parts.map((part) => part.mixed));
+  return {
+    ...{ mixed, ...sumUp(mixed, parts[0]!.percents) },
+    paths: joinAll(parts.map((part) => part.paths)),
+    underLoad: joinLoads(
+      stacks,
+      parts.map((part) => part.underLoad),
+    ),
+  };
+}
+
+interface Part extends Pick<Cost, 'mixed' | 'underLoad' | 'paths'> {
+  /** Of a hundred requests of the mixed load, by kind. */
+  readonly percents: Readonly<Record<string, number>>;
+}
+
+async function measurePart({ directory, databases, quick }: CostOptions, number: number): Promise<Part> {
   const closers: (() => Promise<void>)[] = [];
   try {
     const server = await startTestRedis({ appendonly: true });
     closers.push(() => server.close());
     const open = { directory, redisUrl: server.url, databases, closers };
-    const sdk = await startStack('sdk', open);
-    const alone = await startStack('alone', open);
+    const started: Partial<Record<Agreement, Stack>> = {};
+    for (const name of number % 2 === 0 ? stacks : stacks.toReversed()) started[name] = await startStack(name, open);
+    const { sdk, alone } = started as Record<Agreement, Stack>;
     const unsafe = await startBefore(directory, closers);
     const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
     closers.push(user.client.close, other.client.close);
+    const kinds = { sdk: mixedKinds(sdk, user), alone: mixedKinds(alone, other) };
     // First, since services that have just started take twice the time for a request.
     const underLoad = await compareLoad(
-      { sdk: mixedKinds(sdk, user), alone: mixedKinds(alone, other) },
-      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 12, turnMs: 3_000 },
+      kinds,
+      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 4, turnMs: 2_500 },
     );
-    const mixed = await compareMixed({ sdk, alone }, { sdk: user, alone: other }, quick);
     const paths = await comparePaths({ sdk: sdk.direct, alone: alone.direct, before: unsafe }, quick);
-    return { ...mixed, underLoad, paths };
+    // By now nobody has notices left to send of what was paid under load.
+    const mixed = await compareMixed(kinds, quick);
+    return {
+      ...{ underLoad, paths, mixed },
+      percents: Object.fromEntries(kinds.sdk.map(({ name, percent }) => [name, percent])),
+    };
   } finally {
     for (const close of closers.reverse()) await close();
   }
 }
 
 async function compareMixed(
-  stacks: { readonly sdk: Stack; readonly alone: Stack },
-  users: { readonly sdk: User; readonly alone: User },
+  kinds: Readonly<Record<Agreement, readonly Kind[]>>,
   quick: boolean,
-) {
-  const ofSdk = mixedKinds(stacks.sdk, users.sdk);
-  const ofAlone = new Map(mixedKinds(stacks.alone, users.alone).map((kind) => [kind.name, kind]));
+): Promise<Record<string, ComparedPath>> {
   const mixed: Record<string, ComparedPath> = {};
+  for (const [at, sdk] of kinds.sdk.entries()) {
+    const variants = { sdk, alone: kinds.alone[at]! };
+    mixed[sdk.name] = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 50, measured: 200 });
+  }
+  return mixed;
+}
+
+function joinAll(parts: readonly Readonly<Record<string, ComparedPath>>[]): Record<string, ComparedPath> {
+  return Object.fromEntries(Object.keys(parts[0]!).map((name) => [name, joinPaths(parts.map((part) => part[name]!))]));
+}
+
+function sumUp(mixed: Cost['mixed'], percents: Part['percents']) {
   const shares: Weighted[] = [];
   const times = { sdk: [] as Weighted[], alone: [] as Weighted[] };
   let [extra, all] = [0, 0];
-  for (const kind of ofSdk) {
-    const variants = { sdk: kind, alone: ofAlone.get(kind.name)! };
-    const compared = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 500 });
-    mixed[kind.name] = compared;
-    for (const name of ['sdk', 'alone'] as const) {
-      times[name].push(...compared.tookMs(name).map((value) => ({ value, weight: kind.percent })));
+  for (const [name, compared] of Object.entries(mixed)) {
+    const weight = percents[name]!;
+    for (const variant of stacks) {
+      times[variant].push(...compared.tookMs(variant).map((value) => ({ value, weight })));
     }
-    shares.push(...compared.sharesPercent('sdk', 'alone').map((value) => ({ value, weight: kind.percent })));
-    extra += kind.percent * compared.extraMs('sdk', 'alone');
-    all += kind.percent * compared.p50Ms.sdk!;
+    shares.push(...compared.sharesPercent('sdk', 'alone').map((value) => ({ value, weight })));
+    extra += weight * compared.extraMs('sdk', 'alone');
+    all += weight * compared.p50Ms.sdk!;
   }
   return {
-    mixed,
     mixedP50Ms: { sdk: weightedMedian(times.sdk), alone: weightedMedian(times.alone) },
     mixedShareP50Percent: weightedMedian(shares),
     mixedShareOfAllPercent: (100 * extra) / all,
@@ -94,7 +138,7 @@ async function comparePaths(targets: Targets, quick: boolean): Promise<Record<st
   const client = createClient();
   const each = (toPath: (target: Targets[string]) => Pick<Kind, 'send' | 'prepare'>) =>
     Object.fromEntries(Object.entries(targets).map(([name, target]) => [name, toPath(target)]));
-  const rounds = quick ? { warmUp: 20, measured: 40 } : { warmUp: 100, measured: 200 };
+  const rounds = quick ? { warmUp: 20, measured: 40 } : { warmUp: 50, measured: 80 };
   try {
     const payCallback = await comparePath(
       each(({ billing }) => payment(client, billing)),
@@ -108,7 +152,7 @@ async function comparePaths(targets: Targets, quick: boolean): Promise<Record<st
       Object.entries(targets).map(([name, { devices }]) => [name, device(client, devices)]),
     );
     // Each is a process that starts, and there are no more of them at a time than variants.
-    const createDevice = await comparePath(phones, quick ? { warmUp: 1, measured: 3 } : { warmUp: 3, measured: 40 });
+    const createDevice = await comparePath(phones, quick ? { warmUp: 1, measured: 3 } : { warmUp: 2, measured: 10 });
     for (const phone of Object.values(phones)) await phone.prepare();
     return { payCallback, notify, createDevice };
   } finally {

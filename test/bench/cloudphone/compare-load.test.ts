@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compareLoad } from '../../../bench/cloudphone/compare-load.ts';
+import { compareLoad, joinLoads } from '../../../bench/cloudphone/compare-load.ts';
 
 test('variants are loaded one after the other, there and back, and what fails is counted', async () => {
   const order: string[] = [];
@@ -21,4 +21,7 @@ test('variants are loaded one after the other, there and back, and what fails is
   assert.ok(Math.abs(compared.ratio('p50Ms', 'a', 'a') - 1) < 1e-9 && compared.ratio('p50Ms', 'a', 'b') > 0);
   assert.ok(compared.errors() > 0);
   assert.equal(compared.firstError(), 'b was answered with 500');
+  const joined = joinLoads(['a', 'b'], [compared, compared]);
+  assert.equal(joined.errors(), 2 * compared.errors());
+  assert.equal(joined.turns('a').length, 6);
 });
