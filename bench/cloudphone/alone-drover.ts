@@ -11,9 +11,15 @@ import type { SqlDatabase } from '../../shared/coordination/sql.ts';
  * differs from one with the real one in the calls of its requests alone.
  */
 export function connect(options?: ConnectOptions): Drover {
+  const drover = connectSessions(options);
+  const redis = withoutSharedState(drover.coordination.redis);
+  return replacing(drover, { coordination: replacing(drover.coordination, { redis }) });
+}
+
+/** As above, but sessions and rate limits are shared in Redis, as they are wherever a gateway has several instances. */
+export function connectSessions(options?: ConnectOptions): Drover {
   const drover = connectAll(options);
   return replacing(drover, {
-    coordination: replacing(drover.coordination, { redis: withoutSharedState(drover.coordination.redis) }),
     callbacks: callbacksAlone,
     ports: async ({ pools }: Parameters<Drover['ports']>[0]) => portsAlone(drover.host, pools),
     topic: (name: string) => replacing(drover.topic(name), { publish: async () => 0 }),

@@ -6,15 +6,14 @@ import { type Weighted, weightedMedian } from '../lib/weighted-median.ts';
 import { type ComparedLoad, compareLoad, joinLoads } from './compare-load.ts';
 import { type ComparedPath, comparePath, joinPaths } from './compare-paths.ts';
 import { manyClients } from './drive-load.ts';
-import type { Agreement } from './lay-out-platform.ts';
+import { type Agreement, agreements } from './lay-out-platform.ts';
 import type { Databases } from './open-databases.ts';
 import { type Client, createClient, type Kind, logIn, mixedKinds, mustSend } from './requests.ts';
 import { startService } from './service-process.ts';
 import { type Stack, startStack } from './start-stack.ts';
 
-const stacks = ['sdk', 'alone'] as const;
 /** Of processes, each with a Redis and databases of its own. */
-const sets = 5;
+const sets = 4;
 const before = join(import.meta.dirname, '../../examples/cloudphone/before');
 
 export interface CostOptions {
@@ -24,18 +23,23 @@ export interface CostOptions {
 }
 
 export interface Cost {
-  /** Through router and gateway, `sdk` beside `alone`: one for each kind of the mixed load. */
+  /** Through router and gateway, one for each kind of the mixed load. */
   readonly mixed: Readonly<Record<string, ComparedPath>>;
   /** The middle one of all requests of the mixed load, each kind as often as it comes in it. */
-  readonly mixedP50Ms: { readonly sdk: number; readonly alone: number };
-  /** The share of coordination in the time of a request of the mixed load: half of the requests have less. In percent. */
-  readonly mixedShareP50Percent: number;
-  /** Its share in the time of all requests together, which is made by the few that write. In percent. */
-  readonly mixedShareOfAllPercent: number;
-  /** The mixed load on `sdk` and on `alone`, with so many requests under way that no core is idle. */
+  readonly mixedP50Ms: Readonly<Record<Agreement, number>>;
+  /** What requests of the mixed load take longer than beside others, as a share of their time, in percent. */
+  readonly mixedShares: Readonly<Record<Exclude<Agreement, 'sdk'>, Shares>>;
+  /** The mixed load with so many requests under way that no core is idle. */
   readonly underLoad: ComparedLoad;
   /** Straight to the service, `sdk` beside `alone` and `before`. */
   readonly paths: Readonly<Record<string, ComparedPath>>;
+}
+
+export interface Shares {
+  /** Half of the requests have less. */
+  readonly p50Percent: number;
+  /** Of the time of all requests together, which is made by the few that write. */
+  readonly ofAllPercent: number;
 }
 
 /**
@@ -55,7 +59,7 @@ export async function measureCost({ directory, databases, quick }: CostOptions):
     ...{ mixed, ...sumUp(mixed, parts[0]!.percents) },
     paths: joinAll(parts.map((part) => part.paths)),
     underLoad: joinLoads(
-      stacks,
+      agreements,
       parts.map((part) => part.underLoad),
     ),
   };
@@ -72,19 +76,22 @@ async function measurePart({ directory, databases, quick }: CostOptions, number:
     const server = await startTestRedis({ appendonly: true });
     closers.push(() => server.close());
     const open = { directory, redisUrl: server.url, databases, closers };
-    const started: Partial<Record<Agreement, Stack>> = {};
-    for (const name of number % 2 === 0 ? stacks : stacks.toReversed()) started[name] = await startStack(name, open);
-    const { sdk, alone } = started as Record<Agreement, Stack>;
+    const stacks = {} as Record<Agreement, Stack>;
+    const kinds = {} as Record<Agreement, Kind[]>;
+    for (const name of number % 2 === 0 ? agreements : agreements.toReversed()) {
+      const stack = await startStack(name, open);
+      const user = await logIn(stack.gateway, 'bench');
+      closers.push(user.client.close);
+      stacks[name] = stack;
+      kinds[name] = mixedKinds(stack, user);
+    }
     const unsafe = await startBefore(directory, closers);
-    const [user, other] = [await logIn(sdk.gateway, 'bench'), await logIn(alone.gateway, 'bench')];
-    closers.push(user.client.close, other.client.close);
-    const kinds = { sdk: mixedKinds(sdk, user), alone: mixedKinds(alone, other) };
     // First, since services that have just started take twice the time for a request.
     const underLoad = await compareLoad(
       kinds,
-      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 4, turnMs: 2_500 },
+      quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 3, turnMs: 2_500 },
     );
-    const paths = await comparePaths({ sdk: sdk.direct, alone: alone.direct, before: unsafe }, quick);
+    const paths = await comparePaths({ sdk: stacks.sdk.direct, alone: stacks.alone.direct, before: unsafe }, quick);
     // By now nobody has notices left to send of what was paid under load.
     const mixed = await compareMixed(kinds, quick);
     return {
@@ -102,7 +109,7 @@ async function compareMixed(
 ): Promise<Record<string, ComparedPath>> {
   const mixed: Record<string, ComparedPath> = {};
   for (const [at, sdk] of kinds.sdk.entries()) {
-    const variants = { sdk, alone: kinds.alone[at]! };
+    const variants = { sdk, sessions: kinds.sessions[at]!, alone: kinds.alone[at]! };
     mixed[sdk.name] = await comparePath(variants, quick ? { warmUp: 20, measured: 40 } : { warmUp: 50, measured: 200 });
   }
   return mixed;
@@ -112,23 +119,19 @@ function joinAll(parts: readonly Readonly<Record<string, ComparedPath>>[]): Reco
   return Object.fromEntries(Object.keys(parts[0]!).map((name) => [name, joinPaths(parts.map((part) => part[name]!))]));
 }
 
-function sumUp(mixed: Cost['mixed'], percents: Part['percents']) {
-  const shares: Weighted[] = [];
-  const times = { sdk: [] as Weighted[], alone: [] as Weighted[] };
-  let [extra, all] = [0, 0];
-  for (const [name, compared] of Object.entries(mixed)) {
-    const weight = percents[name]!;
-    for (const variant of stacks) {
-      times[variant].push(...compared.tookMs(variant).map((value) => ({ value, weight })));
-    }
-    shares.push(...compared.sharesPercent('sdk', 'alone').map((value) => ({ value, weight })));
-    extra += weight * compared.extraMs('sdk', 'alone');
-    all += weight * compared.p50Ms.sdk!;
-  }
+function sumUp(mixed: Cost['mixed'], percents: Part['percents']): Pick<Cost, 'mixedP50Ms' | 'mixedShares'> {
+  const all = (values: (path: ComparedPath) => readonly number[]): Weighted[] =>
+    Object.entries(mixed).flatMap(([name, path]) => values(path).map((value) => ({ value, weight: percents[name]! })));
+  const sum = (value: (path: ComparedPath) => number) =>
+    Object.entries(mixed).reduce((total, [name, path]) => total + percents[name]! * value(path), 0);
+  const p50Ms = (variant: Agreement) => weightedMedian(all((path) => path.tookMs(variant)));
+  const shares = (other: Agreement): Shares => ({
+    p50Percent: weightedMedian(all((path) => path.sharesPercent('sdk', other))),
+    ofAllPercent: (100 * sum((path) => path.extraMs('sdk', other))) / sum((path) => path.p50Ms.sdk!),
+  });
   return {
-    mixedP50Ms: { sdk: weightedMedian(times.sdk), alone: weightedMedian(times.alone) },
-    mixedShareP50Percent: weightedMedian(shares),
-    mixedShareOfAllPercent: (100 * extra) / all,
+    mixedP50Ms: { sdk: p50Ms('sdk'), sessions: p50Ms('sessions'), alone: p50Ms('alone') },
+    mixedShares: { sessions: shares('sessions'), alone: shares('alone') },
   };
 }
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
-import { type Agreement, layOutPlatform } from './lay-out-platform.ts';
+import { type Agreement, agreements, layOutPlatform } from './lay-out-platform.ts';
 import type { Databases } from './open-databases.ts';
 import type { Addresses } from './requests.ts';
 import { startService } from './service-process.ts';
@@ -42,7 +42,7 @@ export async function startStack(agreement: Agreement, options: StackOptions): P
   const routeOf = (name: (typeof services)[number]) => routed.find((service) => service.name === name)!;
   closers.push(await startRouter(join(directory, `r-${agreement}`), routed));
   const urls = routed.map(({ name, routePort }) => `${name}=http://127.0.0.1:${routePort}`).join(',');
-  const firstPort = agreement === 'sdk' ? firstPoolPort : firstPoolPort + 3 * portsOfAPool;
+  const firstPort = firstPoolPort + agreements.indexOf(agreement) * 3 * portsOfAPool;
   const pool = (at: number) => `${firstPort + at * portsOfAPool}-${firstPort + (at + 1) * portsOfAPool - 1}`;
   const own: Partial<Record<(typeof services)[number], Readonly<Record<string, string>>>> = {
     'device-service': {

@@ -8,7 +8,6 @@ import Fastify from 'fastify';
 // SQLite, so that it runs anywhere: it is one file, for the instances of one host. With PostgreSQL: fromPgPool(pool).
 const { PORT = '3000', HOST = '127.0.0.1', DATABASE_FILE = 'payments.db' } = process.env;
 const handle = new DatabaseSync(DATABASE_FILE, { timeout: 10_000 });
-handle.exec('PRAGMA journal_mode = WAL');
 const database = fromSqlite(handle);
 await database.query('CREATE TABLE IF NOT EXISTS balances (account TEXT PRIMARY KEY, cents INTEGER NOT NULL)');
 const table = createSqlCallbackTable({ database });

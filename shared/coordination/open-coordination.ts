@@ -95,7 +95,7 @@ export function openCoordination(options: OpenCoordinationOptions): OpenCoordina
     close() {
       closed ??= (async () => {
         leaving.abort();
-        await Promise.all(unfinished);
+        while (unfinished.size > 0) await Promise.all(unfinished);
         const rest = [...further].map((connection) => connection.close());
         further.clear();
         await Promise.all([pubsub.close(), coord.close(), ...rest]);

@@ -26,7 +26,7 @@ export interface Delivery {
  */
 export function createDelivery(drover: Drover, options: { readonly isShownToAll: boolean }): Delivery {
   const history = createHistory(drover);
-  const waiting = drover.inbox<Notification>('notifications', keptFor);
+  const waiting = drover.inbox<Notification>('unconfirmed-notifications', keptFor);
   const looks = drover.direct<'look'>('notifications');
   const all = drover.topic<Notification>('notifications');
   const here = new EventEmitter().setMaxListeners(0);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Inbox } from 'drover';
 import type { Connection } from './connection.ts';
-import { type History, keptFor } from './history.ts';
+import type { History } from './history.ts';
 import type { Notification } from './notification.ts';
 
 export interface SessionOptions {
@@ -41,7 +41,7 @@ export function startSession({ connection, userId, after, history, waiting }: Se
   let began: number | undefined;
   let sentTo = 0;
   let isCaughtUp = false;
-  /** Ids of what this client has confirmed. If one is forgotten, the client gets it again. */
+  /** Ids of what this client has confirmed in this look: the inbox may have them, too. */
   const confirmed = new Set<string>();
 
   async function begin(): Promise<number> {
@@ -54,10 +54,6 @@ export function startSession({ connection, userId, after, history, waiting }: Se
     for (const notification of notifications) connection.send(notification);
     await connection.confirm();
     for (const { id } of notifications) confirmed.add(id);
-    for (const id of confirmed) {
-      if (confirmed.size <= keptFor.maxLength) break;
-      confirmed.delete(id);
-    }
   }
 
   async function catchUp(): Promise<void> {
@@ -76,6 +72,7 @@ export function startSession({ connection, userId, after, history, waiting }: Se
     await catchUp();
     isCaughtUp = true;
     await empty(began);
+    confirmed.clear();
   }
 
   async function empty(beganAt: number): Promise<void> {

@@ -80,6 +80,9 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
     limitOfResultBytes,
   );
 
+  /** What Redis is being told of what took effect here, by record. */
+  const telling = new Map<string, Promise<void>>();
+
   async function callback(call: CallbackCall, handler: CallbackHandler): Promise<CallbackResult> {
     checkCallbackCall(call);
     const { scope, key } = call;
@@ -89,6 +92,7 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
       token: randomUUID(),
       tries: database === undefined ? triesAlone : 1,
     });
+    await telling.get(record.keys.record);
     failpoint('callback.beforeBegin');
     const begun = await beginOrWait(call, record);
     failpoint('callback.begun');
@@ -216,12 +220,18 @@ export function createCallbacks(coordination: Coordination, options: CallbacksOp
       await record.complete(outcome.answer, outcome.kind === 'mismatch' ? outcome.hash : hash);
       failpoint('callback.completed');
     });
-    // The sender of what has just taken effect does not wait for it: until Redis has been told, the row tells. Where Redis knew
-    // something else than the row, nobody is to meet that again.
-    if (outcome.kind === 'processed') coordination.finish(told);
+    // The sender of what has just taken effect does not wait for it. Where Redis knew something else than the row, nobody is
+    // to meet that again.
+    if (outcome.kind === 'processed') tellMeanwhile(record, told);
     else await told;
     if (outcome.kind === 'mismatch') throw mismatch(call);
     return { ...decodeAnswer(outcome.answer), outcome: outcome.kind };
+  }
+
+  function tellMeanwhile({ keys }: CallbackRecord, told: Promise<void>): void {
+    telling.set(keys.record, told);
+    void told.then(() => telling.delete(keys.record));
+    coordination.finish(told);
   }
 
   /** Without Redis there is nothing to hold, and nothing that could be lost. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { connect, createSqlCallbackTable } from '../../../bench/cloudphone/alone-drover.ts';
+import { connect, connectSessions, createSqlCallbackTable } from '../../../bench/cloudphone/alone-drover.ts';
 import { fromSqlite } from '../../../shared/coordination/sql.ts';
 import { startRedis } from '../../support/redis.ts';
 
@@ -41,4 +41,17 @@ test('what requests of the platform wait for asks Redis nothing, and does its ef
   assert.notDeepEqual(first.ports, second.ports);
   assert.ok(Number(session) > Date.now());
   assert.deepEqual(counted, [1, 60_000]);
+});
+
+test('sessions and limits alone are shared where nothing else is', async (t) => {
+  const redis = await startRedis(t);
+  const drover = connectSessions({ url: redis.url, prefix: 'sessions', host: 'host-a', identity: 'a' });
+  t.after(() => drover.close());
+  await drover.ready();
+  const key = 'sessions:users:sessions:user-1';
+  assert.equal(await drover.coordination.redis.hget(key, 'session-1'), null);
+  await redis.client().hset(key, 'session-1', '17');
+  assert.equal(await drover.coordination.redis.hget(key, 'session-1'), '17');
+  await drover.inbox('notes').put('user-1', { message: 'paid' });
+  assert.deepEqual(await redis.client().keys('*inbox*'), []);
 });

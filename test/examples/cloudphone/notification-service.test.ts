@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { io, type Socket } from 'socket.io-client';
 import { WebSocket } from 'ws';
+import { connect } from '../../../sdk/connect.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
@@ -18,14 +19,20 @@ async function openTwo(t: Lifetime, environment: Record<string, string> = {}) {
   // One after the other: each has a limited time to start, also on a busy machine.
   const a = await run('host-1');
   const b = await run('host-2');
-  return { ...ground, a, b };
+  const drover = connect({ url: ground.redis.url, prefix: ground.prefix, host: 'host-3', identity: 'looks-on' });
+  t.after(() => drover.close());
+  const presence = drover.presence('notifications');
+  /** A client is told that it is connected a moment before it gets what is sent to all connections of its user. */
+  const present = (userId: string, connections: number) =>
+    eventually(async () => assert.equal((await presence.locate(userId)).length, connections));
+  return { ...ground, a, b, present };
 }
 
 /** For tests that leave both as they are, each with users of its own. */
 const shared = await openTwo({ after });
 
 test('what is sent through one instance reaches every socket of the user, of both kinds, on all instances', async (t) => {
-  const { a, b } = shared;
+  const { a, b, present } = shared;
   const clients = await Promise.all([
     openPlain(t, a.url, user('ann-everywhere')),
     openPlain(t, b.url, user('ann-everywhere')),
@@ -33,6 +40,7 @@ test('what is sent through one instance reaches every socket of the user, of bot
     openSocketIo(t, b.url, { userId: 'ann-everywhere' }),
   ]);
   const bob = await openPlain(t, b.url, user('bob-everywhere'));
+  await present('ann-everywhere', 4);
   const numbers = Array.from({ length: 20 }, (_, index) => `message ${index}`);
   for (const [index, message] of numbers.entries()) {
     const answer = await send(index % 2 === 0 ? a.url : b.url, { userId: 'ann-everywhere', message, title: 'Hello' });
@@ -48,7 +56,7 @@ test('what is sent through one instance reaches every socket of the user, of bot
 });
 
 test('who was away gets what was sent meanwhile, in order and once', async (t) => {
-  const { a, b } = shared;
+  const { a, b, present } = shared;
   const numbers = Array.from({ length: 30 }, (_, index) => `message ${index}`);
   for (const userId of ['ann-away', 'bob-away']) {
     for (const [index, message] of numbers.entries()) {
@@ -67,6 +75,7 @@ test('who was away gets what was sent meanwhile, in order and once', async (t) =
   const next = await openPlain(t, a.url, user('ann-away'));
   const behind = await openPlain(t, b.url, `?userId=ann-away&after=${ann.heard[28]!.id}`);
   await eventually(() => assert.deepEqual(messages(behind), ['message 29', 'and now']));
+  await present('ann-away', 2);
   await send(b.url, { userId: 'ann-away', message: 'new' });
   await eventually(() => assert.deepEqual(messages(next), ['new']));
   await eventually(() => assert.deepEqual(messages(behind), ['message 29', 'and now', 'new']));

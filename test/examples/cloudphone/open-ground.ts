@@ -13,6 +13,8 @@ const prefix = 'cloudphone';
 /** What the services of the platform stand on: a Redis with the rights that controllers give to services, and no more. */
 export interface Ground {
   readonly redis: TestRedis;
+  /** Of what the services share. */
+  readonly prefix: string;
   /** Where the platform lies, as an agent would have laid it. */
   readonly directory: string;
   /** Starts an instance of a service, as on a host of that name. */
@@ -36,8 +38,7 @@ export async function openGround(t: Lifetime): Promise<Ground> {
   const { redisUrl } = access.coordination;
   assert.ok(redisUrl);
   return {
-    redis,
-    directory,
+    ...{ redis, prefix, directory },
     run: (service, host, environment = {}, slot = 0) =>
       runExample(
         t,

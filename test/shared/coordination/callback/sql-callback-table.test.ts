@@ -129,6 +129,22 @@ test('the answer does not wait until Redis has been told, but the end of the par
   assert.equal(state, 'done');
 });
 
+test('a delivery right after the first one is replayed, also by a Redis that has forgotten all scripts', async (t) => {
+  const { coordination, callbacks, pay, payments } = await open(t);
+  const deliver = () =>
+    callbacks.callback(event, async ({ transaction }) => {
+      await pay(transaction);
+      await coordination.redis.script('FLUSH');
+      return { body: 'ok' };
+    });
+  const answers = [await deliver(), await deliver()];
+  assert.deepEqual(
+    answers.map(({ outcome }) => outcome),
+    ['processed', 'replayed'],
+  );
+  assert.equal(await payments(), 1);
+});
+
 test('a Redis that lost its data is told by the row, and another body is still refused', async (t) => {
   const { server, coordination, callbacks, pay, payments } = await open(t);
   const handler = async ({ transaction }: { transaction?: SqlExecutor }) => {
