@@ -96,7 +96,7 @@ function renderTables(
   const ms = (value: number | undefined) => (value === undefined ? '' : value.toFixed(2));
   const percent = (value: number) => `${value.toFixed(1)} %`;
   const row = (cells: readonly string[]) =>
-    cells.map((cell, at) => (at === 0 ? cell.padEnd(24) : cell.padStart(13))).join('');
+    cells.map((cell, at) => (at === 0 ? cell.padEnd(24) : cell.padStart(15))).join('');
   const times = ({ sdk, sessions, alone, before }: ComparedPath['p50Ms']) => [sdk, sessions, alone, before].map(ms);
   const share = (path: ComparedPath, other: Other) =>
     path.p50Ms[other] === undefined ? '' : percent((100 * path.extraMs('sdk', other)) / path.p50Ms.sdk!);
