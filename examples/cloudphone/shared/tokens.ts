@@ -77,6 +77,24 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
   const { redis, prefix } = drover.coordination;
   const records = tokenRecords(prefix);
   let findKey: JWTVerifyGetKey = createLocalJWKSet({ keys: [] });
+  let underWay: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+
+  async function readKeys(): Promise<void> {
+    findKey = createLocalJWKSet(publicKeys(await look(redis.hgetall(records.keys))));
+  }
+
+  /** One read at a time, which begins after this was called: anybody may send tokens that name keys of his own invention. */
+  function refreshKeys(): Promise<void> {
+    next ??= underWay
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        underWay = readKeys();
+        return underWay;
+      });
+    return next;
+  }
 
   async function readClaims(token: string) {
     const rules = {
@@ -89,7 +107,7 @@ export function createTokenVerifier(drover: Drover): TokenVerifier {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
     }
     // Signed with a key that was made since the last look, or with none of ours.
-    findKey = createLocalJWKSet(publicKeys(await look(redis.hgetall(records.keys))));
+    await refreshKeys();
     return (await jwtVerify(token, findKey, rules)).payload;
   }
 

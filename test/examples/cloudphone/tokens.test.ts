@@ -7,9 +7,10 @@ import { createSigningKeys } from '../../../examples/cloudphone/user-service/sig
 import { connect } from '../../../sdk/index.ts';
 import { silentLogger } from '../../../shared/runtime/logger.ts';
 import { openLifetime } from '../../faults/lib/open-lifetime.ts';
+import type { Lifetime } from '../../support/lifetime.ts';
 import { startRedis } from '../../support/redis.ts';
 
-test('while Redis is away a forged token is refused, a good one cannot be checked, and neither ends the process', async (t) => {
+async function open(t: Lifetime) {
   const lifetime = openLifetime();
   t.after(() => lifetime.end());
   const redis = await startRedis(lifetime);
@@ -24,12 +25,35 @@ test('while Redis is away a forged token is refused, a good one cannot be checke
     const { userId, isOpen } = await verifier.read(text);
     return { userId, isOpen: await isOpen };
   };
+  return { redis, token, verify };
+}
+
+const encoded = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+test('tokens that name keys which nobody has made have the keys read once, not once each', async (t) => {
+  const { redis, token, verify } = await open(t);
+  const [, ...rest] = token.split('.');
+  const forged = Array.from({ length: 40 }, (_, index) =>
+    [encoded({ alg: 'EdDSA', kid: `made-up-${index}` }), ...rest].join('.'),
+  );
+  await redis.client().config('RESETSTAT');
+  const answers = await Promise.allSettled([...forged, token].map(verify));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [...forged.map(() => 'rejected'), 'fulfilled'],
+  );
+  const [, reads] = /cmdstat_hgetall:calls=(\d+)/.exec(await redis.client().info('commandstats'))!;
+  assert.ok(Number(reads) <= 2, reads);
+});
+
+test('while Redis is away a forged token is refused, a good one cannot be checked, and neither ends the process', async (t) => {
+  const { redis, token, verify } = await open(t);
   assert.deepEqual(await verify(token), { userId: 'ann', isOpen: true });
 
   // Its key is known here, so the signature can be looked at all the same; its session cannot.
   const [head, claims, signature] = token.split('.');
   const ofBob = { ...JSON.parse(Buffer.from(claims!, 'base64url').toString()), sub: 'bob' };
-  const forged = [head, Buffer.from(JSON.stringify(ofBob)).toString('base64url'), signature].join('.');
+  const forged = [head, encoded(ofBob), signature].join('.');
   await assert.rejects(verify(forged), { problem: 'invalid' });
   await redis.kill();
   for (const text of [forged, 'no.token.at all', '']) await assert.rejects(verify(text), { problem: 'invalid' }, text);
