@@ -173,6 +173,20 @@ test('the examples of coordination keep their promises on three hosts', async (t
     'nothing is left when the services are deleted: no process, no lock, no port, nobody present',
     async () => {
       assert.ok((await findWorkers(cluster)).length >= 18, 'workers are found while they run');
+      const redis = connectRedis(cluster.redis.url, 'coord');
+      t.after(() => redis.close());
+      await redis.ready();
+      // Those who live clear up after the dead, when their time is over: without them it would stay until the next one comes.
+      await waitUntil(
+        'only living instances to be present',
+        async () => {
+          const instances = await cluster.client.listInstances({});
+          const living = instances.filter(({ status }) => status.state === 'running').map(({ id }) => id);
+          const present = await redis.client.keys('drover-services:channel:presence-member:instances *');
+          return present.length > 0 && present.every((key) => living.some((id) => key.endsWith(`/${id}`)));
+        },
+        { timeoutMs: 30_000, intervalMs: 500 },
+      );
       assert.equal((await drover('delete', ...stage.names, '--detach')).code, 0);
       await waitUntil('all instances to be gone', async () => (await cluster.client.listInstances({})).length === 0, {
         timeoutMs: 30_000,
@@ -183,25 +197,19 @@ test('the examples of coordination keep their promises on three hosts', async (t
       const [cron] = await json<{ hosts: string[] }[]>('cron', 'ls');
       const declaring = cron!.hosts.filter((identity) => !identity.startsWith(`${deadHost}/`));
       assert.deepEqual(declaring, []);
-      const redis = connectRedis(cluster.redis.url, 'coord');
-      try {
-        await redis.ready();
-        // What the dead host held ends with its time; its ports when the host has confirmed that nobody listens.
-        await waitUntil(
-          'what the dead host held to be given up',
-          async () => {
-            const held = await redis.client.keys('drover-services:*');
-            const left = held.filter((key) => /:(lock|lease|presence-member)[: ](?!.*:epoch$)/.test(key));
-            const ports = await json<{ state: string }[]>('port', 'ls', '--all');
-            const taken = ports.filter(({ state }) => state === 'leased' || state === 'orphaned');
-            if (left.length + taken.length === 0) return true;
-            throw new Error(JSON.stringify({ left, taken }));
-          },
-          { timeoutMs: 30_000, intervalMs: 500 },
-        );
-      } finally {
-        await redis.close();
-      }
+      // What the dead host held ends with its time; its ports when the host has confirmed that nobody listens.
+      await waitUntil(
+        'what the dead host held to be given up',
+        async () => {
+          const held = await redis.client.keys('drover-services:*');
+          const left = held.filter((key) => /:(lock|lease|presence-member)[: ](?!.*:epoch$)/.test(key));
+          const ports = await json<{ state: string }[]>('port', 'ls', '--all');
+          const taken = ports.filter(({ state }) => state === 'leased' || state === 'orphaned');
+          if (left.length + taken.length === 0) return true;
+          throw new Error(JSON.stringify({ left, taken }));
+        },
+        { timeoutMs: 30_000, intervalMs: 500 },
+      );
     },
   );
 });
