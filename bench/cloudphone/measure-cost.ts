@@ -92,7 +92,7 @@ async function measurePart({ directory, databases, quick }: CostOptions, number:
       quick ? { clients: manyClients, turns: 2, turnMs: 500 } : { clients: manyClients, turns: 3, turnMs: 2_500 },
     );
     const paths = await comparePaths({ sdk: stacks.sdk.direct, alone: stacks.alone.direct, before: unsafe }, quick);
-    // By now nobody has notices left to send of what was paid under load.
+    // Not right after the load: notices of what was paid in it are still being sent then.
     const mixed = await compareMixed(kinds, quick);
     return {
       ...{ underLoad, paths, mixed },
