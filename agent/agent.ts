@@ -26,6 +26,7 @@ import { answerListeners } from './port/answer-listeners.ts';
 import { reconcileBundles } from './reconcile/reconcile-bundles.ts';
 import { RouterLink } from './routing/router-link.ts';
 import { Contact } from './session/contact.ts';
+import { KnownControllers } from './session/known-controllers.ts';
 import { Reporter } from './session/reporter.ts';
 import { Session } from './session/session.ts';
 import { precompileShim } from './shim/precompile.ts';
@@ -51,6 +52,7 @@ export class Agent {
   readonly #ended = Promise.withResolvers<'stopped' | 'removed'>();
   readonly #plans: PlanStore;
   readonly #contact: Contact;
+  readonly #controllers: KnownControllers;
   readonly #artifacts: ArtifactStore;
   readonly #bundles: BundleHost;
   readonly #bundleRunner: BundleRunner;
@@ -75,9 +77,18 @@ export class Agent {
       logger.error('the plan could not be saved; it is followed all the same', { reason: message }),
     );
     this.#contact = new Contact(paths.contact);
+    this.#controllers = new KnownControllers(identity.controllers, (urls) => {
+      try {
+        rememberControllers(paths, identity, urls);
+      } catch (error) {
+        logger.error('the controllers could not be saved; they are known until this agent ends', { error });
+      }
+    });
+    // The identity has former ones, too.
+    this.#controllers.learn(this.#plans.plan?.controllers ?? []);
     this.#artifacts = new ArtifactStore({
       directory: paths.artifacts,
-      controllers: () => this.#controllers(),
+      controllers: () => this.#controllers.current,
       tls: { ca: identity.authority, cert: identity.certificate, key: identity.key },
     });
     this.#bundles = new BundleHost({
@@ -174,7 +185,7 @@ export class Agent {
     this.#session = new Session({
       identity,
       facts,
-      controllers: () => this.#controllers(),
+      controllers: this.#controllers,
       usage: createNodeUsage(),
       onPlan: (plan) => this.#takePlan(plan),
       onConnected: () => this.#reporter?.restart(),
@@ -205,19 +216,15 @@ export class Agent {
   }
 
   #takePlan(plan: Plan): boolean {
-    const { identity, paths, logger } = this.#deps;
+    const { identity, logger } = this.#deps;
     if (plan.nodeId !== identity.nodeId) {
       logger.error('a plan for another node was refused', { of: plan.nodeId });
       return false;
     }
-    const before = this.#controllers();
     const verdict = this.#plans.offer(plan);
     if (verdict === 'older') {
       logger.warn('an older plan was refused', { term: plan.term, version: plan.version });
       return false;
-    }
-    if (plan.controllers.length > 0 && plan.controllers.join() !== before.join()) {
-      rememberControllers(paths, identity, plan.controllers);
     }
     this.#wake();
     return true;
@@ -259,11 +266,6 @@ export class Agent {
       const usage = this.#usage.of(reported.status.pid);
       return usage === null ? reported : { ...reported, status: { ...reported.status, ...usage } };
     });
-  }
-
-  #controllers(): readonly string[] {
-    const planned = this.#plans.plan?.controllers ?? [];
-    return planned.length > 0 ? planned : this.#deps.identity.controllers;
   }
 
   #mayHaveToStop(): boolean {

@@ -52,7 +52,7 @@ export function saveIdentity(paths: DataPaths, identity: NodeIdentity): void {
   writeFileDurably(paths.identity, JSON.stringify(file));
 }
 
-/** Remembers the controllers that the cluster has now, so that a restart finds one even if the first is gone. */
+/** Remembers where to look for controllers, so that a restart finds one even if the first is gone. */
 export function rememberControllers(paths: DataPaths, identity: NodeIdentity, controllers: readonly string[]): void {
   const { nodeId, clusterCaDigest } = identity;
   writeFileDurably(paths.identity, JSON.stringify({ nodeId, clusterCaDigest, controllers }));

@@ -5,6 +5,7 @@ import {
   type AgentToController,
   type ControllerToAgent,
   type Heartbeat,
+  type HeartbeatReply,
   type ListenersAnswer,
   type ListenersQuery,
   type LogChunk,
@@ -24,6 +25,7 @@ import { backoffMs } from '../../shared/runtime/backoff.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { NodeIdentity } from '../join/identity.ts';
+import type { KnownControllers } from './known-controllers.ts';
 
 /** A controller that has not answered by then is passed over for the next one. */
 const connectTimeoutMs = 2_000;
@@ -44,8 +46,7 @@ type SessionSocket = Socket<ControllerToAgent, AgentToController>;
 export interface SessionOptions {
   readonly identity: NodeIdentity;
   readonly facts: NodeFacts;
-  /** Asked before each try, since plans bring new lists. */
-  readonly controllers: () => readonly string[];
+  readonly controllers: KnownControllers;
   readonly usage: () => Heartbeat['usage'];
   /** A plan that a controller holds for valid now; older ones arrive too. False: it was not taken, so ask again. */
   onPlan(plan: Plan): boolean;
@@ -108,7 +109,7 @@ export class Session {
     let round = 0;
     let lost: string | null = null;
     while (!signal.aborted) {
-      for (const url of inRandomOrder(controllers(), lost)) {
+      for (const url of controllers.inTurn(lost)) {
         if (signal.aborted) return;
         const ended = await this.#serve(url);
         if (ended === 'refused') continue;
@@ -119,7 +120,10 @@ export class Session {
       // After a session the next controller is tried at once; only fruitless rounds are slowed down.
       if (round >= 0) {
         if (round === 0) {
-          logger.warn('no controller answers; workers go on', { controllers: controllers(), reason: this.#refusal });
+          logger.warn('no controller answers; workers go on', {
+            controllers: controllers.current,
+            reason: this.#refusal,
+          });
         }
         await clock.sleep(100 + backoffMs(round, reconnectBackoff, Math.random), signal);
       }
@@ -183,7 +187,7 @@ export class Session {
   }
 
   async #beat(socket: SessionSocket, ended: Promise<void>): Promise<void> {
-    const { usage, clock } = this.#options;
+    const { usage, controllers, clock } = this.#options;
     let refusals = 0;
     while (socket.connected) {
       const rested = new AbortController();
@@ -194,8 +198,9 @@ export class Session {
       try {
         const beat = { counter: this.#heartbeats, usage: usage() };
         // The library holds back what is sent on a connection that it is about to close: then no answer is to come.
-        const reply = await Promise.race([this.#ask<{ planVersion: number }>(socket, 'heartbeat', beat), ended]);
+        const reply = await Promise.race([this.#ask<HeartbeatReply>(socket, 'heartbeat', beat), ended]);
         if (reply === undefined) return;
+        controllers.learn(reply.controllers ?? []);
         this.#noteVersion(socket, reply.planVersion);
         refusals = 0;
       } catch (error) {
@@ -222,6 +227,7 @@ export class Session {
 
   /** The version counts as known only once its plan was taken: one that a full disk or an outdated replica spoilt is fetched again. */
   #take(plan: Plan): void {
+    this.#options.controllers.learn(plan.controllers);
     if (this.#options.onPlan(plan)) this.#planVersion = plan.version;
   }
 
@@ -276,12 +282,4 @@ function parseQuery<T>(name: string, schema: z.ZodType<T>, query: unknown): T {
   if (parsed.success) return parsed.data;
   const issues = toIssues(parsed.error);
   throw new DroverError('ARGUMENT_INVALID', `${name}: ${describeIssues(issues)}`, { issues });
-}
-
-/** Random, so that agents spread over the controllers; the one that was just lost comes last. */
-function inRandomOrder(urls: readonly string[], last: string | null): string[] {
-  return [...urls]
-    .map((url) => ({ url, key: url === last ? 2 : Math.random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ url }) => url);
 }

@@ -122,6 +122,7 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     });
     answer('heartbeat', heartbeatSchema, async ({ usage }) => ({
       planVersion: snapshots.note(await store.nodes.heartbeat(nodeId, usage)),
+      controllers: controllerUrls(),
     }));
     answer('plan', z.object({}), () => planOf(nodeId));
     answer('report', reportSchema, async (report) => {

@@ -118,7 +118,7 @@ export const listenersAnswerSchema = z.object({
 /** Agent → controller. Each has an acknowledgement. */
 export interface AgentToController {
   hello: (message: { facts: NodeFactsMessage; agentId: string }, ack: (reply: Reply<Plan>) => void) => void;
-  heartbeat: (message: Heartbeat, ack: (reply: Reply<{ planVersion: number }>) => void) => void;
+  heartbeat: (message: Heartbeat, ack: (reply: Reply<HeartbeatReply>) => void) => void;
   plan: (message: Record<string, never>, ack: (reply: Reply<Plan>) => void) => void;
   report: (message: Report, ack: (reply: Reply<{ planVersion: number }>) => void) => void;
 }
@@ -131,6 +131,12 @@ export interface ControllerToAgent {
   logs: (message: LogQuery, ack: (reply: Reply<LogChunk>) => void) => void;
   /** Ask which ports have a listener on this host. Answered within 5 s; an agent that is a version older does not answer. */
   'ports.listening': (message: ListenersQuery, ack: (reply: Reply<ListenersAnswer>) => void) => void;
+}
+
+export interface HeartbeatReply {
+  readonly planVersion: number;
+  /** URLs of all controllers: a new one changes no plan. Absent in replies of controllers that are a version older. */
+  readonly controllers?: readonly string[];
 }
 
 export type Reply<T> = { ok: true; value: T } | { ok: false; problem: { code: string; detail: string } };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../shared/runtime/free-port.ts';
@@ -64,4 +64,34 @@ test('an agent whose node was removed stops all that it started, forgets who it 
   assert.equal(await agent.ended(), 0);
   assert.equal(isProcessAlive(pid!), false);
   assert.equal(existsSync(join(agent.data, 'identity.json')), false);
+});
+
+test('a controller that is missing in the newest list is found all the same when those on the list are gone', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const first = await cluster.startController();
+  const agent = await startAgent(t, { cluster, controller: first });
+  const second = await cluster.startController();
+  const plan = () => JSON.parse(readFileSync(join(agent.data, 'plan.json'), 'utf8')) as { controllers: string[] };
+  await eventually(() => assert.deepEqual(plan().controllers, [first.url, second.url]));
+  // As from a controller that has not heard of the other since that one came back.
+  cluster.updatePlan({ controllers: [first.url] });
+  await eventually(() => assert.deepEqual(plan().controllers, [first.url]));
+  const before = cluster.hellos;
+  await first.kill();
+  await eventually(() => assert.ok(cluster.hellos > before, agent.log), { timeoutMs: 10_000 });
+
+  await agent.kill();
+  agent.start();
+  await eventually(() => assert.ok(cluster.hellos > before + 1, agent.log), { timeoutMs: 10_000 });
+});
+
+test('a controller that is added while no plan changes is known from the next heartbeat on', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const controller = await cluster.startController();
+  const agent = await startAgent(t, { cluster, controller });
+  const added = 'https://127.0.0.1:1';
+  cluster.controllersInHeartbeats = [controller.url, added];
+  const remembered = () =>
+    (JSON.parse(readFileSync(join(agent.data, 'identity.json'), 'utf8')) as { controllers: string[] }).controllers;
+  await eventually(() => assert.deepEqual(remembered(), [controller.url, added]));
 });

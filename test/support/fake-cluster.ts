@@ -54,6 +54,8 @@ export class FakeCluster {
   readonly states = new Map<string, string[]>();
   hellos = 0;
   artifactRequests = 0;
+  /** What answers to heartbeats name; absent as from a controller that is a version older. */
+  controllersInHeartbeats: readonly string[] | undefined;
   readonly artifactsUploadedAt = Date.UTC(2026, 0, 2, 3, 4, 5);
   plan: Plan;
   readonly token: string;
@@ -203,7 +205,8 @@ export class FakeCluster {
     socket.on('plan', (_message, ack) => ack({ ok: true, value: this.plan }));
     socket.on('heartbeat', (message, ack) => {
       heartbeatSchema.parse(message);
-      ack({ ok: true, value: { planVersion: this.plan.version } });
+      const controllers = this.controllersInHeartbeats;
+      ack({ ok: true, value: { planVersion: this.plan.version, ...(controllers && { controllers }) } });
     });
     socket.on('report', (message, ack) => {
       const report = reportSchema.parse(message);

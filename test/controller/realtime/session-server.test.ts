@@ -7,13 +7,14 @@ import { openDataDirectory } from '../../../agent/data-paths.ts';
 import { join } from '../../../agent/join/join.ts';
 import { certificateDigest } from '../../../controller/authority/certificate-authority.ts';
 import { startController } from '../../../controller/run-controller.ts';
-import { type Plan, type Reply, sessionPath } from '../../../shared/contracts/agent-session.ts';
+import { type HeartbeatReply, type Plan, type Reply, sessionPath } from '../../../shared/contracts/agent-session.ts';
 import type { NodeFacts } from '../../../shared/contracts/entities.ts';
 import { formatJoinToken } from '../../../shared/contracts/join-token.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { createStore } from '../../../shared/redis/store/create-store.ts';
 import { freePort } from '../../../shared/runtime/free-port.ts';
 import { silentLogger } from '../../../shared/runtime/logger.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
 import { startRedis } from '../../support/redis.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
@@ -45,6 +46,27 @@ test('a node that the store does not know and nobody removed is refused, and tol
   const reply = await connect(identity).ask<Plan>('hello', { facts, agentId: 'one' });
   assert.equal(reply.ok, false);
   assert.equal(reply.ok || reply.problem.code, 'CERTIFICATE_INVALID');
+});
+
+test('a heartbeat is answered with the controllers there are, also one that came after the session began', async (t) => {
+  const { store, controller, connect, joinHost } = await build(t);
+  const session = connect(await joinHost());
+  await session.ask<Plan>('hello', { facts, agentId: 'one' });
+  const url = 'https://127.0.0.1:1';
+  const now = Date.now();
+  await store.cluster.touchController({
+    ...{ id: 'other', url, version: '0', leader: false, startedAt: now, seenAt: now },
+  });
+  const usage = { cpu: 0, memoryBytes: 0, load1: 0 };
+  let counter = 0;
+  await eventually(
+    async () => {
+      counter += 1;
+      const reply = await session.ask<HeartbeatReply>('heartbeat', { counter, usage });
+      assert.deepEqual(reply.ok && reply.value.controllers, [controller.url, url]);
+    },
+    { timeoutMs: 15_000, intervalMs: 200 },
+  );
 });
 
 test('a connection without a certificate of a node gets no session', async (t) => {
