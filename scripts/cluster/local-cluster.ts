@@ -8,9 +8,8 @@ import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
 import { connectRedis } from '../../shared/redis/connect.ts';
 import { electionPrefix } from '../../shared/redis/keys.ts';
 import { type PrivateServer, startPrivateServer } from '../../shared/redis/private-server.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { type Child, lastLines, startDrover, stopLeftover } from './child.ts';
-import { type PortBlock, reservePortBlock } from './port-block.ts';
+import { isPortFree, type PortBlock, reservePortBlock } from './port-block.ts';
 import { Hopeless, waitUntil } from './wait-until.ts';
 
 /**
@@ -88,11 +87,12 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   };
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    const takePort = await reservePorts(closers);
     const redis = await startRedis(options, closers, onProgress);
     const controllers: LocalController[] = [];
     const clusterKeyFile = join(directory, 'cluster.key');
     for (let index = 0; index < options.controllers; index += 1) {
-      const port = options.firstControllerPort === undefined ? await freePort() : options.firstControllerPort + index;
+      const port = options.firstControllerPort === undefined ? await takePort() : options.firstControllerPort + index;
       const name = `controller-${index + 1}`;
       options.signal?.throwIfAborted();
       onProgress(`${name} on https://127.0.0.1:${port}`);
@@ -118,7 +118,7 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await writeFile(joinTokenFile, `${join_.token}\n`, { mode: 0o600 });
 
     const agents: LocalAgent[] = [];
-    const routers = options.routers ?? [`127.0.0.1:${await freePort()}`];
+    const routers = options.routers ?? [`127.0.0.1:${await takePort()}`];
     const addAgent = async (): Promise<LocalAgent> => {
       const ports =
         options.firstNodePort === undefined
@@ -177,6 +177,18 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
     await close();
     throw error;
   }
+}
+
+/** Ports of the cluster itself, which nobody else is given while it is there: what they are for starts later, or again. */
+async function reservePorts(closers: (() => Promise<void>)[]): Promise<() => Promise<number>> {
+  const block = await reservePortBlock();
+  closers.push(block.release);
+  let port = block.from - 1;
+  return async () => {
+    do port += 1;
+    while (!(await isPortFree(port)));
+    return port;
+  };
 }
 
 async function startRedis(

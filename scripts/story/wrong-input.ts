@@ -1,7 +1,6 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import type { LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import type { Scene } from './scene.ts';
@@ -15,12 +14,14 @@ export interface WrongInput {
   readonly says: RegExp;
 }
 
+/** Nobody listens there, now or later; and it is none of the ports that `fetch` refuses. */
+const nobody = 'https://127.0.0.1:2';
+
 /** One of each kind; `hello` is deployed with its route on `port`. */
 export async function makeWrongInputs(workshop: string, port: number): Promise<WrongInput[]> {
   const write = (name: string, app: Record<string, unknown>) => writeService(workshop, { name, app });
   const unreadable = await write('unreadable', {});
   await symlink('/etc/hostname', join(workshop, 'unreadable', 'outside')).catch(() => undefined);
-  const nobody = `https://127.0.0.1:${await freePort()}`;
   return [
     {
       title: 'an unknown field',

@@ -1,11 +1,11 @@
 import { cp, glob, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastLines } from '../cluster/child.ts';
 import { processesOf } from '../cluster/host-processes.ts';
 import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
+import { isPortFree, type PortBlock, reservePortBlock } from '../cluster/port-block.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { Hopeless, waitUntil } from '../cluster/wait-until.ts';
 import { askOnce } from './ask.ts';
@@ -31,7 +31,7 @@ export interface LocalPlatform extends Platform {
 
 export interface StartPlatformOptions {
   readonly cluster: LocalCluster;
-  /** Port of api-gateway on the router. Default: one after which the ports of the others are free too. */
+  /** Port of api-gateway on the router. Default: one that nobody else is given, and after which those of the others are free too. */
   readonly firstPort?: number;
   /** An ecosystem file of the platform, deployed as it is. Default: that for development, with quicker probes. */
   readonly file?: string;
@@ -54,7 +54,8 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Loca
   await rm(join(workshop, 'package-lock.json'));
   await writeFile(join(workshop, 'package.json'), '{ "private": true, "type": "module" }\n');
   await symlink(join(root, 'node_modules'), join(cluster.directory, 'node_modules')).catch(() => undefined);
-  const port = firstPort ?? (await freeFirstPort());
+  const ports = firstPort === undefined ? await reservePlatformPorts() : undefined;
+  const port = firstPort ?? ports!.from;
   const platform = deployedPlatform({
     base: `http://127.0.0.1:${port}`,
     env: cluster.env,
@@ -76,6 +77,7 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Loca
   const close = async () => {
     await cluster.close();
     await Promise.all(cluster.agents.map(killLeftovers));
+    await ports?.release();
     await rm(workshop, { recursive: true, force: true });
   };
   try {
@@ -150,28 +152,18 @@ export async function killLeftovers(agent: LocalAgent): Promise<void> {
   }
 }
 
-/** Below the range from which the kernel takes ports for outgoing connections, and above that of local clusters. */
-const lowest = 32_000;
-const highest = 32_760;
-const apart = 10;
-
-/** A port from which on all services of the platform find theirs free. */
-async function freeFirstPort(): Promise<number> {
+/** A block from whose first port on all services of the platform find theirs free. */
+async function reservePlatformPorts(): Promise<PortBlock> {
   const offsets = serviceNames.map((service) => seedPorts[service] - seedPorts['api-gateway']);
-  const choices = Math.floor((highest - lowest) / apart);
-  const start = Math.floor(Math.random() * choices);
-  for (let step = 0; step < choices; step += 1) {
-    const first = lowest + ((start + step) % choices) * apart;
-    const free = await Promise.all(offsets.map((offset) => isFree(first + offset)));
-    if (free.every(Boolean)) return first;
+  const taken: PortBlock[] = [];
+  try {
+    for (;;) {
+      const block = await reservePortBlock();
+      const free = await Promise.all(offsets.map((offset) => isPortFree(block.from + offset)));
+      if (free.every(Boolean)) return block;
+      taken.push(block);
+    }
+  } finally {
+    for (const block of taken) await block.release();
   }
-  throw new Error(`No ports for the platform are free between ${lowest} and ${highest}`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, () => server.close(() => resolve(true)));
-  });
 }

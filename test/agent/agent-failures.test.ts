@@ -5,17 +5,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
 import { web } from '../support/healthy-web.ts';
+import { ownPort } from '../support/own-port.ts';
 
 test('a worker that crashes at its start fails its instance at once, with its last lines', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
   cluster.addRevision('bad', { ...web, script: 'crashes-at-start.mjs' });
-  cluster.want([{ instanceId: 'bad-0-a', service: 'bad', port: await freePort(), failFast: true }]);
+  cluster.want([{ instanceId: 'bad-0-a', service: 'bad', port: await ownPort(), failFast: true }]);
   await eventually(() => assert.equal(cluster.status('bad-0-a').state, 'failed', agent.log), { timeoutMs: 10_000 });
   const { reason, lastExit, restarts } = cluster.status('bad-0-a');
   assert.match(reason, /exited with code 7/);
@@ -26,7 +26,7 @@ test('a worker that crashes at its start fails its instance at once, with its la
 test('a worker that never listens fails its instance when its time is up, and the reason names the port', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('mute', { ...web, script: 'never-ready.mjs', listenTimeoutMs: 400 });
   cluster.want([{ instanceId: 'mute-0-a', service: 'mute', port, failFast: true }]);
   await eventually(() => assert.equal(cluster.status('mute-0-a').state, 'failed', agent.log), { timeoutMs: 10_000 });
@@ -42,7 +42,7 @@ test('a worker whose probe fails is unhealthy with the answer, and is restarted 
     env: { HEALTHY_MS: '300' },
     health: { probe: { type: 'http' }, intervalMs: 100, failures: 2, restartAfterMs: 300 },
   });
-  cluster.want([{ instanceId: 'sick-0-a', service: 'sick', port: await freePort() }]);
+  cluster.want([{ instanceId: 'sick-0-a', service: 'sick', port: await ownPort() }]);
   await eventually(() => assert.equal(cluster.status('sick-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
   const { pid } = cluster.status('sick-0-a');
   await eventually(() => assert.equal(cluster.status('sick-0-a').health, 'unhealthy'));
@@ -74,7 +74,7 @@ test('a script that is not there fails the instance before anything is started',
   const cluster = await startFakeCluster(t);
   await startAgent(t, { cluster, controller: await cluster.startController() });
   cluster.addRevision('web', { ...web, script: 'not-there.mjs' });
-  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await freePort() }]);
+  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await ownPort() }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').state, 'failed'), { timeoutMs: 10_000 });
   assert.match(cluster.status('web-0-a').reason, /cannot find script .*not-there\.mjs/);
 });
@@ -90,7 +90,7 @@ test('a name without a path is a command that PATH resolves, with a file to go b
 test('when its shim is killed an instance gets a new worker, after the old one is gone', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('web', web);
   cluster.want([{ instanceId: 'web-0-a', service: 'web', port }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
@@ -115,7 +115,7 @@ test('a process that has the pid of a recorded worker, and is another one, is no
   const controller = await cluster.startController();
   const agent = await startAgent(t, { cluster, controller });
   cluster.addRevision('web', web);
-  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await freePort() }]);
+  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await ownPort() }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
   const { pid } = cluster.status('web-0-a');
   await agent.kill('SIGKILL');

@@ -7,8 +7,8 @@ import { saveCluster } from '../../cli/connection/config-file.ts';
 import { exitCodes } from '../../cli/exit-codes.ts';
 import { renderCliReference } from '../../cli/reference.ts';
 import { DroverError } from '../../shared/contracts/drover-error.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { type FakeRest, fakeToken, startFakeRest } from '../support/fake-rest.ts';
+import { ownPort } from '../support/own-port.ts';
 import { runCliHere } from '../support/run-cli-here.ts';
 import { runCliProcess } from '../support/run-cli-process.ts';
 import {
@@ -197,7 +197,7 @@ test('each command prints JSON that can be parsed with --json, before or after i
 });
 
 test('every command that asks a controller exits 7 when none answers, and 1 when nothing is configured', async (t) => {
-  const dead = `http://127.0.0.1:${await freePort()}`;
+  const dead = `http://127.0.0.1:${await ownPort()}`;
   const lost = await runCliHere(t, ['ls'], { urls: [dead] });
   assert.equal(lost.code, 7);
   assert.match(lost.stderr, /No controller answers.*CONTROLLER_UNREACHABLE/);

@@ -6,11 +6,14 @@ import { fileURLToPath } from 'node:url';
 import type { Platform } from '../../scripts/verify/platform.ts';
 import { type RunningExample, runExample } from '../examples/run-example.ts';
 import type { Lifetime } from '../support/lifetime.ts';
+import { ownPort } from '../support/own-port.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 
 const directory = fileURLToPath(new URL('../../examples/cloudphone/before', import.meta.url));
 const services = ['device-service', 'billing-service', 'notification-service', 'app-service'] as const;
 type Service = (typeof services)[number];
+/** More devices than a check makes here. */
+const portsOfKind = 30;
 
 interface Request {
   readonly method: string;
@@ -25,13 +28,13 @@ interface Request {
  */
 export async function openBefore(t: Lifetime, count: 1 | 2): Promise<Platform> {
   const shared = tempDirectory(t);
-  // Ports of devices are counted from here on.
-  const firstPort = 40_000 + Math.floor(Math.random() * 15_000);
+  // Ports of devices are counted from here on, those of one kind up to the first of the next.
+  const firstPort = await ownPort(3 * portsOfKind);
   const environments: Record<Service, Record<string, string>> = {
     'device-service': {
       ADB_FROM: String(firstPort),
-      WEBRTC_FROM: String(firstPort + 1_000),
-      SCRCPY_FROM: String(firstPort + 2_000),
+      WEBRTC_FROM: String(firstPort + portsOfKind),
+      SCRCPY_FROM: String(firstPort + 2 * portsOfKind),
     },
     'billing-service': { DATABASE_FILE: join(shared, 'billing.db') },
     'notification-service': {},

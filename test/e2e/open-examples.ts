@@ -9,7 +9,7 @@ import { type LocalCluster, startLocalCluster } from '../../scripts/cluster/loca
 import { type CommandResult, runDrover } from '../../scripts/cluster/run-drover.ts';
 import { waitUntil } from '../../scripts/cluster/wait-until.ts';
 import type { Instance } from '../../shared/contracts/entities.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
+import { ownPort } from '../support/own-port.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -56,7 +56,7 @@ export async function openExamples(t: TestContext): Promise<ExampleStage> {
   const apps = [];
   for (const [script, more] of Object.entries(wanted)) {
     const name = script.replace(/\.\w+$/, '');
-    const port = await freePort();
+    const port = await ownPort();
     ports.set(name, port);
     const update = { min_healthy: 0, monitor: 0, max_parallel: 6 };
     const health = { path: '/', interval: 500 };

@@ -8,7 +8,7 @@ import { waitUntil } from '../../scripts/cluster/wait-until.ts';
 import { type MixedLoad, startMixedLoad } from '../../scripts/load/mixed-load.ts';
 import { play, type Scene, type Stage } from '../../scripts/story/scene.ts';
 import { askVersions, deploy } from '../../scripts/story/scenes.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
+import { ownPort } from '../support/own-port.ts';
 
 /** A local cluster of two controllers and three hosts for one test, ended with it; `before` runs first. */
 export async function openCluster(
@@ -29,7 +29,7 @@ export async function openCluster(
 export async function openStage(t: TestContext): Promise<{ stage: Stage; port: number }> {
   let load: MixedLoad | undefined;
   const cluster = await openCluster(t, async () => load?.stop());
-  const port = await freePort();
+  const port = await ownPort();
   const url = `http://127.0.0.1:${port}`;
   const workshop = join(cluster.directory, 'workshop');
   const lines: string[] = [];

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { runDrover } from '../../scripts/cluster/run-drover.ts';
 import { stubbornTree } from '../../scripts/story/stubborn-tree.ts';
 import { holdPort, listenerCode, makeWrongInputs, readState, writeService } from '../../scripts/story/wrong-input.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { assertKept, openStage } from './open-stage.ts';
 
 test('what users and hosts may do wrong is named, and harms nothing', async (t) => {
@@ -37,7 +36,7 @@ test('what users and hosts may do wrong is named, and harms nothing', async (t) 
   });
 
   await t.test('a port of a route that a stranger holds: the deploy fails and says so', async (t) => {
-    const stranger = await holdPort(await freePort(), '127.0.0.1');
+    const stranger = await holdPort(0, '127.0.0.1');
     t.after(() => stranger.close());
     const { port: held } = stranger.address() as { port: number };
     const file = await writeService(workshop, {

@@ -4,9 +4,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { io, type Socket } from 'socket.io-client';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { root } from '../architecture/source-tree.ts';
 import { eventually } from '../support/eventually.ts';
+import { ownPort } from '../support/own-port.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 import { runExample } from './run-example.ts';
 
@@ -41,7 +41,7 @@ async function get(url: string): Promise<Body> {
 }
 
 test('two instances of device-service give one port to two devices', async (t) => {
-  const [adb, webrtc, scrcpy] = await Promise.all([freePort(), freePort(), freePort()]);
+  const [adb, webrtc, scrcpy] = await Promise.all([ownPort(), ownPort(), ownPort()]);
   const bases = { ADB_FROM: String(adb), WEBRTC_FROM: String(webrtc), SCRCPY_FROM: String(scrcpy) };
   const [a, b] = await runTwo(t, 'device-service.js', bases);
   const first = await send(`${a.url}/devices`, { userId: 'user1', name: 'device1' });
@@ -57,13 +57,13 @@ test('two instances of device-service give one port to two devices', async (t) =
 });
 
 test('one instance of device-service gives each device ports of its own, and gives them back', async (t) => {
-  const base = await freePort();
-  const environment = { ADB_FROM: String(base), WEBRTC_FROM: String(base + 1000), SCRCPY_FROM: String(base + 2000) };
+  const base = await ownPort(30);
+  const environment = { ADB_FROM: String(base), WEBRTC_FROM: String(base + 10), SCRCPY_FROM: String(base + 20) };
   const only = await runExample(t, join(directory, 'device-service.js'), environment);
   const ask = async () => (await send(`${only.url}/devices`, { userId: 'u', name: 'd' })).body;
   const [first, second] = [await ask(), await ask()];
   assert.notDeepEqual(first.ports, second.ports);
-  assert.match(only.output(), new RegExp(`Allocated ports: ADB=${base}, WebRTC=${base + 1000}`));
+  assert.match(only.output(), new RegExp(`Allocated ports: ADB=${base}, WebRTC=${base + 10}`));
   await fetch(`${only.url}/devices/${String(first.id)}`, { method: 'DELETE' });
   assert.deepEqual((await ask()).ports, first.ports);
 });
@@ -84,18 +84,22 @@ test('two instances of billing-service both cancel one expired order, and tell t
   const environment = {
     DATABASE_FILE: join(tempDirectory(t), 'billing.db'),
     EXPIRY_TICK_MS: '500',
-    ORDER_LIFETIME_MS: '1000',
+    // The other instance has to have looked at it by then.
+    ORDER_LIFETIME_MS: '3000',
   };
   const [a, b] = await runTwo(t, 'billing-service.js', environment);
   const { id } = (await send(`${a.url}/orders`, { userId: 'test', planId: 'basic', amount: 100 })).body;
-  await get(`${b.url}/orders/${String(id)}`);
-  await eventually(async () => {
-    const notices = (await get(`${a.url}/notices/${String(id)}`)) as unknown as { written_by: number }[];
-    assert.deepEqual(
-      notices.map(({ written_by }) => written_by).sort((x, y) => x - y),
-      [a.child.pid!, b.child.pid!].sort((x, y) => x - y),
-    );
-  });
+  assert.equal((await get(`${b.url}/orders/${String(id)}`)).status, 'PENDING');
+  await eventually(
+    async () => {
+      const notices = (await get(`${a.url}/notices/${String(id)}`)) as unknown as { written_by: number }[];
+      assert.deepEqual(
+        notices.map(({ written_by }) => written_by).sort((x, y) => x - y),
+        [a.child.pid!, b.child.pid!].sort((x, y) => x - y),
+      );
+    },
+    { timeoutMs: 15_000 },
+  );
 });
 
 test('two instances of notification-service lose what is sent through the one where the user is not', async (t) => {

@@ -7,9 +7,9 @@ import { io } from 'socket.io-client';
 import { loadFile } from '../../cli/file/load-file.ts';
 import { createServicesAccess } from '../../controller/services-access.ts';
 import { seedBoot } from '../../shared/coordination/lease/seed-boot.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { silentLogger } from '../../shared/runtime/logger.ts';
 import { eventually } from '../support/eventually.ts';
+import { ownPort } from '../support/own-port.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 import { layOutExample, type RunningExample, runExample } from './run-example.ts';
 
@@ -144,7 +144,7 @@ test('callback.js counts an event once, however often and wherever it is deliver
 });
 
 test('ports.js gives the instances of a host ports of their own, and gives them back', async () => {
-  const [adb, webrtc] = [await freePort(), await freePort()];
+  const [adb, webrtc] = [await ownPort(20), await ownPort(20)];
   const more = { DROVER_NODE: 'host-1', ADB_FROM: String(adb), WEBRTC_FROM: String(webrtc), POOL_SIZE: '20' };
   const [a, b] = await runTwo('ports.js', more);
   const views = [await a.look(), await b.look()].map((view) => view.ports as { adb: number[]; webrtc: number[] });

@@ -4,9 +4,9 @@ import { cpSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { provideSdk } from '../../agent/artifact/provide-sdk.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { eventually } from '../support/eventually.ts';
 import type { Lifetime } from '../support/lifetime.ts';
+import { ownPort } from '../support/own-port.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -39,7 +39,7 @@ export async function runExample(
   environment: Readonly<Record<string, string>>,
   { path = '/' }: { readonly path?: string } = {},
 ): Promise<RunningExample> {
-  const port = environment.PORT ?? (await freePort());
+  const port = environment.PORT ?? (await ownPort());
   const [command, args] = file.endsWith('.py') ? ['python3', [file]] : [process.execPath, [file]];
   const child = spawn(command, args, {
     env: {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../shared/runtime/free-port.ts';
+import { ownPort } from '../support/own-port.ts';
 import { startRedis } from '../support/redis.ts';
 
 const program = fileURLToPath(new URL('../fixtures/sdk/uses-everything.ts', import.meta.url));
@@ -39,7 +39,7 @@ test('a process that used everything and closed it ends by itself', async (t) =>
 });
 
 test('a process that never reached Redis ends by itself after close(), without an unhandled rejection', async (t) => {
-  const output = await run(t, `redis://127.0.0.1:${await freePort()}`, 'away');
+  const output = await run(t, `redis://127.0.0.1:${await ownPort()}`, 'away');
   t.diagnostic(output.trim().split('\n').at(-1) ?? '');
   assert.match(output, /^closed after \d+ ms$/m);
 });

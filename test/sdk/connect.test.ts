@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { connect } from '../../sdk/connect.ts';
 import { openTestDrover } from '../../sdk/testing/open-test-drover.ts';
 import { isDroverError } from '../../shared/contracts/drover-error.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { silentLogger } from '../../shared/runtime/logger.ts';
 import { eventually } from '../support/eventually.ts';
+import { ownPort } from '../support/own-port.ts';
 import { startRedis } from '../support/redis.ts';
 
 test('a URL that cannot be read is refused at once', () => {
@@ -45,7 +45,7 @@ test('a Redis that is away from the start is a state, which ends by itself; wait
 });
 
 test('without masters a quorum lock says what to configure', async () => {
-  await using drover = connect({ url: `redis://127.0.0.1:${await freePort()}`, logger: silentLogger });
+  await using drover = connect({ url: `redis://127.0.0.1:${await ownPort()}`, logger: silentLogger });
   await assert.rejects(drover.quorumLock('a'), (error) => isDroverError(error) && error.issues?.[0]?.path === 'quorum');
 });
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { type AgentProcess, startAgent, workersDirectory } from './agent-process.ts';
 import { eventually } from './eventually.ts';
 import { type FakeCluster, type FakeController, startFakeCluster } from './fake-cluster.ts';
 import type { Lifetime } from './lifetime.ts';
+import { ownPort } from './own-port.ts';
 
 /** A service that answers `<pid> <slot>` over HTTP. */
 export const web = { script: 'serves-http.mjs', cwd: workersDirectory, health: { probe: { type: 'http' as const } } };
@@ -21,7 +21,7 @@ export async function startHealthyWeb(t: Lifetime): Promise<HealthyWeb> {
   const cluster = await startFakeCluster(t);
   const controller = await cluster.startController();
   const agent = await startAgent(t, { cluster, controller });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('web', web);
   cluster.want([{ instanceId: 'web-0-a', service: 'web', port }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });

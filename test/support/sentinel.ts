@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { eventually } from './eventually.ts';
 import type { Lifetime } from './lifetime.ts';
+import { ownPort } from './own-port.ts';
 import { tempDirectory } from './temp-directory.ts';
 
 export interface SentinelNode {
@@ -218,6 +218,6 @@ async function ask<T>(host: string, port: number, question: (redis: Redis) => Pr
 /** All at once, so that no two are the same. */
 async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
-  while (found.size < count) found.add(await freePort());
+  while (found.size < count) found.add(await ownPort());
   return [...found];
 }

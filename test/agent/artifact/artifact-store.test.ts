@@ -17,10 +17,10 @@ import { ArtifactStore, ArtifactUnavailable } from '../../../agent/artifact/arti
 import { unpackArtifact } from '../../../agent/artifact/unpack-artifact.ts';
 import { openDataDirectory } from '../../../agent/data-paths.ts';
 import { join } from '../../../agent/join/join.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import type { FakeCluster } from '../../support/fake-cluster.ts';
 import { startFakeCluster } from '../../support/fake-cluster.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
 const facts = {
@@ -63,7 +63,7 @@ test('bytes that do not have the digest are refused at once, and nothing of them
 test('when no controller answers the artifact is unavailable, not wrong', async (t) => {
   const { digest } = await pack(t, { 'server.js': 'hello' });
   const directory = tempDirectory(t);
-  const nobody = `https://127.0.0.1:${await freePort()}`;
+  const nobody = `https://127.0.0.1:${await ownPort()}`;
   const store = new ArtifactStore({ directory, controllers: () => [nobody], tls: {} });
   await assert.rejects(store.directoryOf(digest), ArtifactUnavailable);
 });

@@ -5,12 +5,12 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { answerListeners } from '../../../agent/port/answer-listeners.ts';
 import { readProcessEntry } from '../../../agent/process/process-entry.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
+import { ownPort } from '../../support/own-port.ts';
 
 const device = fileURLToPath(new URL('../../faults/ports/device.ts', import.meta.url));
 
 test('a listener of another process is named with its pid and start time; a port without one is not named', async (t) => {
-  const [port, unused] = [await freePort(), await freePort()];
+  const [port, unused] = [await ownPort(), await ownPort()];
   const child = spawn(process.execPath, [device, String(port), '127.0.0.3', '60000'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });

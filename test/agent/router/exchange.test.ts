@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { type RequestListener, request } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { call, endpoint, keepAliveAgent, rawCall, startRouter, startWorker, web } from './router-process.ts';
 
 /** A worker that speaks raw bytes: `answer` is called once per connection with everything that came at first. */
@@ -228,7 +228,7 @@ test('a small PUT is sent again with its whole body; a POST never is once a byte
 
 test('any request, with its body, goes to another instance when the first cannot be connected to', async (t) => {
   const router = await startRouter(t);
-  const dead = await freePort();
+  const dead = await ownPort();
   const worker = await startWorker(t, async (received, response) => {
     let body = '';
     for await (const chunk of received) body += chunk;
@@ -246,7 +246,7 @@ test('any request, with its body, goes to another instance when the first cannot
 
 test('an ejected instance is found again when it listens', async (t) => {
   const router = await startRouter(t);
-  const port = await freePort();
+  const port = await ownPort();
   const worker = await startWorker(t, (_request, response) => response.end('other'));
   await router.route([web([port, worker.port])]);
   await eventually(async () => {
@@ -267,7 +267,7 @@ test('no route is 404, no instance is 503, no reachable instance is 502, no answ
   const silent = await startRawWorker(t, () => {});
   await router.route([
     { name: 'none', routes: [{ path: '/none' }], endpoints: [] },
-    { name: 'dead', routes: [{ path: '/dead' }], endpoints: [endpoint(await freePort())] },
+    { name: 'dead', routes: [{ path: '/dead' }], endpoints: [endpoint(await ownPort())] },
     {
       name: 'mute',
       routes: [{ path: '/mute' }],

@@ -8,8 +8,8 @@ import { isAlive } from '../../../agent/process/process-identity.ts';
 import { connectRouter } from '../../../agent/router/client.ts';
 import { launchRouter } from '../../../agent/router/launch.ts';
 import type { Acknowledgement } from '../../../agent/router/protocol.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import {
   call,
   endRouter,
@@ -123,7 +123,7 @@ test('an older epoch is refused, and taken in another generation', async (t) => 
 test('a route with a port gets a listener of its own, for as long as it is in the table', async (t) => {
   const router = await startRouter(t);
   const worker = await startWorker(t, (_request, response) => response.end('own port'));
-  const port = await freePort();
+  const port = await ownPort();
   const service = web([worker.port], { routes: [{ port }] });
   assert.deepEqual((await router.route([service])).errors, []);
   assert.equal((await call(`http://127.0.0.1:${port}`)).body, 'own port');
@@ -137,7 +137,7 @@ test('a request in flight on a listener that leaves the table ends well, and its
   const worker = await startWorker(t, (_request, response) => {
     setTimeout(() => response.end('finished'), 700);
   });
-  const port = await freePort();
+  const port = await ownPort();
   await router.route([web([worker.port], { routes: [{ port }] })]);
   const slow = rawCall(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n');
   await eventually(async () => (await router.client.stats()).services.web?.inFlight === 1);
@@ -162,7 +162,7 @@ test('a port that is taken is reported, and bound once it is free', async (t) =>
 test('a router that starts again serves the last table before anybody tells it anything', async (t) => {
   const first = await startRouter(t);
   const worker = await startWorker(t, (_request, response) => response.end('still here'));
-  const port = await freePort();
+  const port = await ownPort();
   await first.route([web([worker.port]), web([worker.port], { name: 'other', routes: [{ port }] })]);
   await endRouter(first.record);
   const second = await startRouter(t, { stateDirectory: first.settings.stateDirectory });

@@ -7,13 +7,13 @@ import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
 import { connectShim } from '../../../agent/shim/client.ts';
 import { cleanLeftovers, discoverShims } from '../../../agent/shim/discover.ts';
 import { launchShim } from '../../../agent/shim/launch.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { runShim } from './run-shim.ts';
 
 test('an agent that goes away and comes back finds the same pids, and the newest agent is the one served', async (t) => {
   const shim = await runShim(t);
-  const port = await freePort();
+  const port = await ownPort();
   await shim.start('i-1', { port });
   const before = await shim.reaches('i-1', 'ready');
   shim.client.close();
@@ -74,7 +74,7 @@ test('a shim that cannot start says why to the one who launches it', async (t) =
 
 test('a killed shim leaves workers that discovery finds by identity and that cleaning ends', async (t) => {
   const shim = await runShim(t);
-  const port = await freePort();
+  const port = await ownPort();
   await shim.start('i-1', { port });
   const { pid } = await shim.reaches('i-1', 'ready');
   const worker = readProcessIdentity(pid!)!;
@@ -94,7 +94,7 @@ test('cleaning never signals a process that only has the pid of a recorded worke
   const stranger = await runShim(t);
   const identity = readProcessIdentity(stranger.pid)!;
   const shimIdentity = readProcessIdentity(shim.pid)!;
-  await shim.start('i-1', { port: await freePort() });
+  await shim.start('i-1', { port: await ownPort() });
   await shim.reaches('i-1', 'ready');
   await shim.client.request({ type: 'stop', id: 'i-1' });
   await shim.reaches('i-1', 'exited');

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { Agent, get, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { type BundleOverrides, runShim } from './run-shim.ts';
 
 const CLIENTS = 12;
@@ -11,7 +11,7 @@ const CLIENTS = 12;
 for (const schedulingPolicy of ['shared', 'round-robin'] as const) {
   test(`one of two cluster workers (${schedulingPolicy}) drains and stops under keep-alive load without a failed request`, async (t) => {
     const shim = await runShim(t, { execMode: 'cluster', schedulingPolicy });
-    const port = await freePort();
+    const port = await ownPort();
     await shim.start('i-0', { port, slot: 0 });
     await shim.start('i-1', { port, slot: 1 });
     const leaving = await shim.reaches('i-0', 'ready');
@@ -136,7 +136,7 @@ test('shutdown_with_message sends the message instead of the signal', async (t) 
 
 async function readyWorker(t: Parameters<typeof runShim>[0], overrides: BundleOverrides = {}) {
   const shim = await runShim(t, overrides);
-  const port = await freePort();
+  const port = await ownPort();
   await shim.start('i-1', { port });
   await shim.reaches('i-1', 'ready');
   return { shim, port };

@@ -6,13 +6,13 @@ import { isAlive, type ProcessIdentity, readProcessIdentity } from '../../../age
 import { findProcessTree } from '../../../agent/process/process-tree.ts';
 import { readExitRecords } from '../../../agent/shim/discover.ts';
 import { markersOf } from '../../../agent/shim/worker-environment.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { runShim } from './run-shim.ts';
 
 test('a worker that is to listen is ready when it listens on its port, and not by a stranger there', async (t) => {
   const shim = await runShim(t);
-  const port = await freePort();
+  const port = await ownPort();
   await shim.start('i-1', { port, slot: 3 });
   const ready = await shim.reaches('i-1', 'ready');
   assert.deepEqual(ready.listening, { address: '127.0.0.1', port });
@@ -121,7 +121,7 @@ test('what cannot be started says which path is wrong, at once', async (t) => {
 
 test('a program that is not Node is started by its extension, and counts as drained when asked to drain', async (t) => {
   const shim = await runShim(t, { script: 'runs-under-perl.pl' });
-  await shim.start('i-1', { port: await freePort() });
+  await shim.start('i-1', { port: await ownPort() });
   await shim.reaches('i-1', 'ready');
   await shim.client.request({ type: 'drain', id: 'i-1' });
   assert.equal((await shim.worker('i-1')).drained, true);
@@ -147,8 +147,8 @@ test('nothing is left of a stopped worker, not even children in sessions of thei
 
 test('a stop touches no instance of another shim on the host, even when both use the same id', async (t) => {
   const [first, second] = [await runShim(t), await runShim(t)];
-  await first.start('i-1', { port: await freePort() });
-  await second.start('i-1', { port: await freePort() });
+  await first.start('i-1', { port: await ownPort() });
+  await second.start('i-1', { port: await ownPort() });
   await first.reaches('i-1', 'ready');
   const { pid } = await second.reaches('i-1', 'ready');
   await first.client.request({ type: 'stop', id: 'i-1' });
@@ -186,7 +186,7 @@ test('a worker over its memory limit is restarted, which does not count as a cra
 
 test('a restart on request keeps the instance and changes the process', async (t) => {
   const shim = await runShim(t);
-  const port = await freePort();
+  const port = await ownPort();
   await shim.start('i-1', { port });
   const before = await shim.reaches('i-1', 'ready');
   await shim.client.request({ type: 'restart', id: 'i-1' });
@@ -200,7 +200,7 @@ test('a worker gets the environment of its bundle and instance, and nothing of i
   t.after(() => delete process.env.SECRET_OF_THE_AGENT);
   for (const execMode of ['fork', 'cluster'] as const) {
     const shim = await runShim(t, { execMode, env: { PATH: '/usr/bin:/bin', COLOUR: 'red' } });
-    await shim.start('i-1', { port: await freePort(), slot: 2, env: { COLOUR: 'blue' } });
+    await shim.start('i-1', { port: await ownPort(), slot: 2, env: { COLOUR: 'blue' } });
     const { pid } = await shim.reaches('i-1', 'ready');
     const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
     const names = entries.map((entry) => entry.split('=')[0]).filter((name) => name && !name.startsWith('NODE_'));

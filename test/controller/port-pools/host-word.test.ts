@@ -13,11 +13,11 @@ import { seedBoot } from '../../../shared/coordination/lease/seed-boot.ts';
 import { readPorts } from '../../../shared/coordination/port-pool/read-ports.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { createStore } from '../../../shared/redis/store/create-store.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { silentLogger } from '../../../shared/runtime/logger.ts';
 import { AgentProcess } from '../../support/agent-process.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { startRedis } from '../../support/redis.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
@@ -30,7 +30,7 @@ const deviceLifeMs = 120_000;
 test('a service dies and leaves two devices: the port of each returns when it has ended, by the word of the agent', async (t) => {
   const { redis, services } = await startCluster(t);
   const program = fileURLToPath(new URL('./device-service.ts', import.meta.url));
-  const from = 20_000 + ((await freePort()) % 9_000);
+  const from = await ownPort(10);
   const settings = { url: services.url, prefix: servicesPrefix, host, from, deviceLifeMs };
   const service = spawn(process.execPath, [program, JSON.stringify(settings)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -78,7 +78,7 @@ async function startCluster(t: Lifetime) {
   const data = tempDirectory(t);
   const { signal } = new AbortController();
   const controller = await startController(
-    { listen: `127.0.0.1:${await freePort()}`, data, redisUrl: own.url, keyPrefix, servicesRedisUrl: services.url },
+    { listen: `127.0.0.1:${await ownPort()}`, data, redisUrl: own.url, keyPrefix, servicesRedisUrl: services.url },
     { logger: silentLogger, signal, portLooksEachMs: 50 },
   );
   closers.push(() => controller.close());

@@ -12,10 +12,10 @@ import type { NodeFacts } from '../../../shared/contracts/entities.ts';
 import { formatJoinToken } from '../../../shared/contracts/join-token.ts';
 import { connectRedis } from '../../../shared/redis/connect.ts';
 import { createStore } from '../../../shared/redis/store/create-store.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { silentLogger } from '../../../shared/runtime/logger.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { startRedis } from '../../support/redis.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
@@ -93,7 +93,7 @@ interface Shown {
 async function build(t: Lifetime) {
   const redis = await startRedis(t);
   const data = tempDirectory(t);
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await ownPort()}`;
   const { signal } = new AbortController();
   const controller = await startController(
     { listen, data, redisUrl: redis.url, keyPrefix: 'test' },

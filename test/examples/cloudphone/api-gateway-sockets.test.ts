@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ClientOptions, WebSocket } from 'ws';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import type { RunningExample } from '../run-example.ts';
 import { ask } from './billing-requests.ts';
 import { type GatewayGround, openGatewayGround } from './gateway-ground.ts';
@@ -137,7 +137,7 @@ test('the service chooses the subprotocol', async () => {
 
 test('a service that refuses a socket is heard, and one that is away is named', async () => {
   assert.equal((await refusal('/notifications?refuse')).status, 401);
-  const elsewhere = { 'notification-service': `http://127.0.0.1:${await freePort()}` };
+  const elsewhere = { 'notification-service': `http://127.0.0.1:${await ownPort()}` };
   const strict = await ground.gateway('host-2', { AUTH: 'required' }, elsewhere);
   const { status, text, headers } = await refusal('/socket.io/?EIO=4&transport=websocket', {}, strict.url);
   assert.deepEqual([status, JSON.parse(text).service, headers['retry-after']], [503, 'notification-service', '1']);

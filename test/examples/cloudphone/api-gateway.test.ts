@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { endpoint, startRouter } from '../../agent/router/router-process.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import type { RunningExample } from '../run-example.ts';
 import { ask, post } from './billing-requests.ts';
 import { type GatewayGround, openGatewayGround } from './gateway-ground.ts';
@@ -22,7 +22,7 @@ let strict: RunningExample;
 
 before(async () => {
   ground = await openGatewayGround(lifetime);
-  const away = { 'device-service': `http://127.0.0.1:${await freePort()}` };
+  const away = { 'device-service': `http://127.0.0.1:${await ownPort()}` };
   // One after the other: each has its own time to start on a busy machine.
   const settings = { UPSTREAM_TIMEOUT: '2s', RATE_LIMIT: '500' };
   a = await ground.gateway('host-1', settings);

@@ -3,10 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { root } from '../../architecture/source-tree.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import { type Ground, openGround } from './open-ground.ts';
 
@@ -63,7 +63,7 @@ export async function openAppGround(t: Lifetime, kind: Kind, databaseUrl?: strin
 }
 
 export async function startS3(t: Lifetime, directory: string) {
-  const port = await freePort();
+  const port = await ownPort();
   const program = join(root, 'node_modules/s3rver/bin/s3rver.js');
   const args = ['-d', directory, '-a', '127.0.0.1', '-p', String(port), '--silent', '--configure-bucket', 'apps'];
   const child = spawn(process.execPath, [program, ...args], {

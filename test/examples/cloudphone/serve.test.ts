@@ -3,9 +3,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
-
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 
 const program = join(import.meta.dirname, 'answers-when-told.ts');
 
@@ -14,7 +13,7 @@ for (const [signal, another] of [
   ['SIGTERM', 'SIGINT'],
 ] as const) {
   test(`after ${signal} a service answers what is in progress, takes nothing new, and ends by itself`, async (t) => {
-    const port = await freePort();
+    const port = await ownPort();
     const { PATH, DROVER_TEST_RUN } = process.env;
     const child = fork(program, { env: { PATH, DROVER_TEST_RUN, PORT: String(port) } });
     t.after(() => void child.kill('SIGKILL'));

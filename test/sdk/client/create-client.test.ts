@@ -4,8 +4,8 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { type Client, createClient } from '../../../sdk/client/create-client.ts';
 import { DroverError } from '../../../shared/contracts/drover-error.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { type FakeRest, fakeToken, hangUp, startFakeRest } from '../../support/fake-rest.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { sampleNode, sampleService } from '../../support/sample-entities.ts';
 
 function connect(t: TestContext, urls: readonly string[]): Client {
@@ -61,7 +61,7 @@ async function pair(t: TestContext): Promise<[FakeRest, FakeRest]> {
 }
 
 test('a controller that is gone is left for the next one, which is asked first from then on', async (t) => {
-  const dead = `http://127.0.0.1:${await freePort()}`;
+  const dead = `http://127.0.0.1:${await ownPort()}`;
   const fake = await startFakeRest(t, { listNodes: () => [sampleNode()] });
   const client = connect(t, [dead, fake.url]);
   assert.equal((await client.listNodes()).length, 1);
@@ -98,7 +98,7 @@ test('a deploy with an idempotency key is repeated elsewhere; a change without o
 });
 
 test('a change that cannot have been sent goes to the next controller', async (t) => {
-  const dead = `http://127.0.0.1:${await freePort()}`;
+  const dead = `http://127.0.0.1:${await ownPort()}`;
   const fake = await startFakeRest(t, { reloadService: () => accepted });
   assert.deepEqual(await connect(t, [dead, fake.url]).reloadService({ params: { name: 'hello' } }), accepted);
 });
@@ -113,7 +113,7 @@ test('a store that is down is an answer, and final', async (t) => {
 });
 
 test('when no controller answers, the error names each with its reason', async (t) => {
-  const urls = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+  const urls = [`http://127.0.0.1:${await ownPort()}`, `http://127.0.0.1:${await ownPort()}`];
   await assert.rejects(connect(t, urls).listNodes(), (error: DroverError) => {
     assert.equal(error.code, 'CONTROLLER_UNREACHABLE');
     for (const url of urls) assert.ok(error.message.includes(`${url}: nothing listens there (ECONNREFUSED)`));

@@ -9,9 +9,9 @@ import { openCoordination } from '../../../../shared/coordination/open-coordinat
 import { listOrphans, reclaimOrphan } from '../../../../shared/coordination/port-pool/confirm-orphans.ts';
 import { portKeys } from '../../../../shared/coordination/port-pool/port-keys.ts';
 import { createPortPools, type PortPoolsOptions } from '../../../../shared/coordination/port-pool/port-pools.ts';
-import { freePort } from '../../../../shared/runtime/free-port.ts';
 import { eventually } from '../../../support/eventually.ts';
 import type { Lifetime } from '../../../support/lifetime.ts';
+import { ownPort } from '../../../support/own-port.ts';
 import { startRedis } from '../../../support/redis.ts';
 
 const address = '127.0.0.1';
@@ -22,8 +22,7 @@ async function startHost(t: Lifetime) {
     for (const close of closers.reverse()) await close();
   });
   const server = await startRedis(t);
-  // Ports in a row below the ephemeral range; a stranger among them would only be skipped.
-  const base = 20_000 + ((await freePort()) % 9_000);
+  const base = await ownPort(14);
   const open = async (options: Partial<PortPoolsOptions> = {}) => {
     const coordination = openCoordination({ url: server.url, identity: 'host/test' });
     closers.push(() => coordination.close());
