@@ -36,6 +36,22 @@ export async function processesOf(agent: LocalAgent): Promise<number[]> {
   return [...roots];
 }
 
+/** kill -9 of all that runs on a host, also of what was started while the others were looked for. Answers how many there were. */
+export async function killProcessesOf(agent: LocalAgent): Promise<number> {
+  const killed = new Set<number>();
+  for (let left = await processesOf(agent); left.length > 0; left = await processesOf(agent)) {
+    for (const pid of left) {
+      killed.add(pid);
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended with the others.
+      }
+    }
+  }
+  return killed.size;
+}
+
 /** What each process is, so that a stranger with the same pid is told apart. */
 export function identify(pids: readonly number[]): (ProcessIdentity | null)[] {
   return pids.map((pid) => readProcessIdentity(pid));

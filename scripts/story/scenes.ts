@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { identify, processesOf, readAdoption } from '../cluster/host-processes.ts';
+import { identify, killProcessesOf, processesOf, readAdoption } from '../cluster/host-processes.ts';
 import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
@@ -167,13 +167,7 @@ export function hostKilled(index: number, version: string, port: number): Scene 
     const wanted = view.instances.filter(({ status }) => status.state === 'running').length;
     const gone = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name)?.id;
     const killedMs = performance.now();
-    for (const pid of await processesOf(agent)) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended with the others.
-      }
-    }
+    await killProcessesOf(agent);
     await sleep(1_000);
     const failedAtOnce = stage.load.failed();
     await waitUntil(

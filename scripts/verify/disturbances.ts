@@ -1,4 +1,4 @@
-import { processesOf } from '../cluster/host-processes.ts';
+import { killProcessesOf } from '../cluster/host-processes.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
 import { serviceNames } from './platform.ts';
@@ -61,15 +61,8 @@ async function killHost({ cluster }: LocalPlatform, claim: MakeClaim, host?: str
   const [, ...others] = cluster.agents;
   const agent = others.find(({ name }) => name === host) ?? others.at(-1)!;
   const node = (await cluster.client.listNodes({})).find(({ name }) => name === agent.name);
-  const pids = await processesOf(agent);
   const killedMs = performance.now();
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It ended with the others.
-    }
-  }
+  const killed = await killProcessesOf(agent);
   await agent.process.exited;
   const settled = async () => {
     const services = await cluster.client.listServices({});
@@ -84,7 +77,7 @@ async function killHost({ cluster }: LocalPlatform, claim: MakeClaim, host?: str
   claim(
     'its slots are healthy elsewhere',
     true,
-    `${((performance.now() - killedMs) / 1_000).toFixed(1)} s, ${pids.length} processes killed on ${agent.name}`,
+    `${((performance.now() - killedMs) / 1_000).toFixed(1)} s, ${killed} processes killed on ${agent.name}`,
   );
   await agent.start();
   await waitUntil(

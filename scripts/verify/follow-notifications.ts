@@ -21,7 +21,8 @@ export interface Follower {
 }
 
 const longestPauseMs = 500;
-const openTimeoutMs = 5_000;
+/** It is tried again and again until then. */
+const openTimeoutMs = 30_000;
 /** What a client is told by its own side when no close frame has come (RFC 6455, 7.1.5). */
 const closedAbnormally = 1006;
 

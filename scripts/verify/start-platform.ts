@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { lastLines } from '../cluster/child.ts';
-import { processesOf } from '../cluster/host-processes.ts';
-import type { LocalAgent, LocalCluster } from '../cluster/local-cluster.ts';
+import { killProcessesOf } from '../cluster/host-processes.ts';
+import type { LocalCluster } from '../cluster/local-cluster.ts';
 import { isPortFree, type PortBlock, reservePortBlock } from '../cluster/port-block.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { Hopeless, waitUntil } from '../cluster/wait-until.ts';
@@ -76,7 +76,8 @@ export async function startPlatform(options: StartPlatformOptions): Promise<Loca
   };
   const close = async () => {
     await cluster.close();
-    await Promise.all(cluster.agents.map(killLeftovers));
+    // What still runs out of the directory of a host that has ended: devices.
+    await Promise.all(cluster.agents.map(killProcessesOf));
     await ports?.release();
     await rm(workshop, { recursive: true, force: true });
   };
@@ -139,17 +140,6 @@ async function lastWords(cluster: LocalCluster, service: string): Promise<string
     for await (const file of glob(join(data, 'logs', service, '*.log'))) found.push(await lastLines(file, 15));
   }
   return found.filter((text) => text !== '').join('\n');
-}
-
-/** What still runs out of the directory of a host that has ended: devices. */
-export async function killLeftovers(agent: LocalAgent): Promise<void> {
-  for (const pid of await processesOf(agent)) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended by itself.
-    }
-  }
 }
 
 /** A block from whose first port on all services of the platform find theirs free. */

@@ -15,7 +15,8 @@ export interface Device {
   readonly ports: { readonly adb: number; readonly webrtc: number; readonly scrcpy: number };
 }
 
-const answerTimeoutMs = 5_000;
+/** Of one that listens, on a machine that is busy; where nobody does, that is known at once. */
+const answerTimeoutMs = 20_000;
 /** Sockets that look at devices at once. */
 const lookersAtOnce = 50;
 /** Users whose devices are created at once. */
