@@ -36,11 +36,12 @@ test('the time for a head holds for every request of a connection, and idle conn
   const router = await startRouter(t, { limits: { headTimeoutMs: 400, keepAliveTimeoutMs: 2_000 } });
   const worker = await startWorker(t, (_request, response) => response.end('ok'));
   await router.route([web([worker.port])]);
+  // Each speaks as soon as it is connected, before its time for a head can be over.
   const slow = await open(t, router.record.port);
-  const idle = await open(t, router.record.port);
-  const silent = await open(t, router.record.port);
   slow.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT');
+  const idle = await open(t, router.record.port);
   idle.socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const silent = await open(t, router.record.port);
   await eventually(() => /^HTTP\/1\.1 200 .*Keep-Alive: timeout=2\r\n.*HTTP\/1\.1 408 /s.test(slow.text()));
   await eventually(() => idle.socket.readyState === 'closed' && silent.socket.readyState === 'closed');
   assert.equal(idle.text().match(/HTTP\/1\.1 /g)?.length, 1);

@@ -18,8 +18,9 @@ interface Seen {
   readonly body: string;
 }
 
-/** After this long a server that has not closed waits for more. */
-const waitingMs = 1_000;
+/** A server that has not closed after so many looks at it waits for more. A process that was held up meanwhile has made one. */
+const looks = 20;
+const lookEachMs = 50;
 
 const server = createServer({ insecureHTTPParser: false, requireHostHeader: true });
 const seenBy = new Map<number, Seen[]>();
@@ -61,9 +62,13 @@ async function readByNode(bytes: Buffer): Promise<Seen[]> {
   // The server answers a request at the end that is always valid, or refuses something before it, and closes; unless it still
   // waits for the rest of a body that has swallowed that request.
   socket.write(Buffer.concat([bytes, lastRequest]));
-  const giveUp = setTimeout(() => socket.destroy(), waitingMs);
+  let left = looks;
+  const looking = setInterval(() => {
+    left -= 1;
+    if (left === 0) socket.destroy();
+  }, lookEachMs);
   await once(socket, 'close');
-  clearTimeout(giveUp);
+  clearInterval(looking);
   seenBy.delete(port);
   return seen;
 }

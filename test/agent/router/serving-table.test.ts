@@ -23,8 +23,10 @@ import {
 
 test('a slow request ends well while its instance leaves the table, which is busy until then', async (t) => {
   const router = await startRouter(t);
-  const old = await startWorker(t, (_request, response) => {
-    setTimeout(() => response.end('old'), 2_000);
+  const mayAnswer = Promise.withResolvers<void>();
+  const old = await startWorker(t, async (_request, response) => {
+    await mayAnswer.promise;
+    response.end('old');
   });
   const fresh = await startWorker(t, (_request, response) => response.end('new'));
   await router.route([web([old.port])]);
@@ -34,6 +36,7 @@ test('a slow request ends well while its instance leaves the table, which is bus
   const ack = await router.route([web([fresh.port])]);
   assert.deepEqual(ack.busy, [`i-${old.port}`]);
   assert.equal((await call(router.url)).body, 'new');
+  mayAnswer.resolve();
   assert.equal((await slow).body, 'old');
   await eventually(() => router.lastAck()?.busy.length === 0);
   assert.equal(router.lastAck()?.epoch, ack.epoch);
@@ -134,14 +137,17 @@ test('a route with a port gets a listener of its own, for as long as it is in th
 
 test('a request in flight on a listener that leaves the table ends well, and its connection ends with it', async (t) => {
   const router = await startRouter(t);
-  const worker = await startWorker(t, (_request, response) => {
-    setTimeout(() => response.end('finished'), 700);
+  const mayAnswer = Promise.withResolvers<void>();
+  const worker = await startWorker(t, async (_request, response) => {
+    await mayAnswer.promise;
+    response.end('finished');
   });
   const port = await ownPort();
   await router.route([web([worker.port], { routes: [{ port }] })]);
   const slow = rawCall(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n');
   await eventually(async () => (await router.client.stats()).services.web?.inFlight === 1);
   await router.route([]);
+  mayAnswer.resolve();
   assert.match(await slow, /^HTTP\/1\.1 200 .*Connection: close\r\n\r\n(?:8\r\n)?finished(?!.*HTTP)/s);
 });
 
@@ -204,8 +210,10 @@ test('control socket and state are for this user only, and nonsense on the socke
 
 test('SIGTERM lets requests in flight end and takes no new ones; SIGINT and SIGHUP do nothing', async (t) => {
   const router = await startRouter(t);
-  const worker = await startWorker(t, (_request, response) => {
-    setTimeout(() => response.end('finished'), 700);
+  const mayAnswer = Promise.withResolvers<void>();
+  const worker = await startWorker(t, async (_request, response) => {
+    await mayAnswer.promise;
+    response.end('finished');
   });
   await router.route([web([worker.port])]);
   process.kill(router.record.pid, 'SIGINT');
@@ -217,6 +225,7 @@ test('SIGTERM lets requests in flight end and takes no new ones; SIGINT and SIGH
     await assert.rejects(call(router.url), { code: 'ECONNREFUSED' });
     return true;
   });
+  mayAnswer.resolve();
   assert.equal((await slow).body, 'finished');
   await eventually(() => !isAlive(router.record));
   assert.match(readFileSync(join(router.settings.stateDirectory, 'router.log'), 'utf8'), /"router.stopped"/);

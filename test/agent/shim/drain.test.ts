@@ -38,7 +38,7 @@ test('a draining worker answers the request in flight, closes its connection, an
   const { shim, port } = await readyWorker(t);
   const keepAlive = new Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => keepAlive.destroy());
-  const slow = request(port, '/slow?ms=700', keepAlive);
+  const slow = request(port, '/slow?ms=2500', keepAlive);
   await eventually(() => Object.keys(keepAlive.sockets).length === 1);
   // The worker has the request once a later one, on another connection, has been answered.
   await request(port, '/', new Agent());
