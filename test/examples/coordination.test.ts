@@ -173,10 +173,10 @@ test('socket-io.js passes on what is said to the clients of the other instance, 
   const [ada, bob] = [a, b].map(({ url }) => io(url, { transports: ['websocket'], reconnection: false }));
   lifetime.after(() => void [ada, bob].forEach((client) => void client?.close()));
   for (const client of [ada!, bob!]) await client.emitWithAck('join', 'kitchen');
-  const said = once(bob as unknown as EventEmitter, 'said', withinMs(5_000));
+  const said = once(bob as unknown as EventEmitter, 'said', withinMs(20_000));
   ada!.emit('say', 'kitchen', 'dinner is ready');
   assert.equal(((await said)[0] as { words: string }).words, 'dinner is ready');
-  const left = once(bob as unknown as EventEmitter, 'disconnect', withinMs(5_000));
+  const left = once(bob as unknown as EventEmitter, 'disconnect', withinMs(20_000));
   await assertStops(b);
   await left;
   await assertStops(a);

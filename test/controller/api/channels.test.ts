@@ -42,7 +42,7 @@ test('messages of a stream are taken by one of a group, again until they are ack
   const { asService } = await buildTestApp(t);
   const path = '/v1/channels/mails';
   const read = async (consumer: string) =>
-    (await asService('POST', `${path}/groups/senders/read`, { consumer, visibilityMs: 1000 })).json as {
+    (await asService('POST', `${path}/groups/senders/read`, { consumer, visibilityMs: 3000 })).json as {
       id: string;
       deliveries: number;
     }[];
@@ -54,10 +54,13 @@ test('messages of a stream are taken by one of a group, again until they are ack
   const taken = await read('py/1');
   assert.partialDeepStrictEqual(taken, [{ deliveries: 1, message: { to: 'a@b' } }]);
   assert.deepEqual(await read('py/2'), [], 'another has it');
-  const retaken = await eventually(async () => {
-    const found = await read('py/2');
-    return found.length > 0 && found;
-  });
+  const retaken = await eventually(
+    async () => {
+      const found = await read('py/2');
+      return found.length > 0 && found;
+    },
+    { timeoutMs: 15_000 },
+  );
   assert.equal(retaken[0]!.deliveries, 2, 'py/1 was silent for too long');
   const acknowledged = { ids: [retaken[0]!.id] };
   const { json } = await asService('POST', `${path}/groups/senders/acknowledge`, acknowledged);

@@ -18,7 +18,7 @@ import { startRedis } from '../../support/redis.ts';
 import { sampleInstance, sampleNode } from '../../support/sample-entities.ts';
 
 const server = await startRedis({ after });
-const everySecond = { schedule: '* * * * * *', catchUp: { withinMs: 60_000 } };
+const everySecond = { schedule: '* * * * * *', overlap: 'queue', catchUp: { withinMs: 60_000 } };
 const far = '0 0 1 1 *';
 const request = { type: 'http' as const, path: '/tick' };
 const script = { type: 'process' as const, script: 'work.js' };

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { createJobRunStore } from '../../../controller/jobs/job-run-store.ts';
 import type { JobRunStatus } from '../../../shared/contracts/job-run.ts';
 import { createKeys } from '../../../shared/redis/keys.ts';
+import { eventually } from '../../support/eventually.ts';
 import { startRedis } from '../../support/redis.ts';
 import { sampleRun } from '../../support/sample-job-run.ts';
 
@@ -43,6 +44,7 @@ test('each wish changes the version once, and its node is woken', async () => {
   await store.stop(sampleRun(), 'too late');
   assert.deepEqual(await store.list(), []);
   assert.equal(await version(), 3);
+  await eventually(() => assert.equal(heard.length, 3));
   assert.deepEqual(
     heard.map((message) => JSON.parse(message) as unknown),
     [1, 2, 3].map((number) => ({ version: number, kind: 'desired', nodes: ['n-1'] })),

@@ -29,7 +29,7 @@ for (const failure of ['pause', 'kill'] as const) {
       child.stdin.end();
       processes.push({ delayMs, child, printed, ended: once(child, 'exit') });
     }
-    await Promise.race([Promise.all(processes.map(({ ended }) => ended)), sleep(20_000)]);
+    await Promise.race([Promise.all(processes.map(({ ended }) => ended)), sleep(60_000, undefined, { ref: false })]);
     for (const { delayMs, child, printed } of processes) {
       assert.equal(child.exitCode, 0, `after ${delayMs} ms: ${printed.join('')}`);
     }

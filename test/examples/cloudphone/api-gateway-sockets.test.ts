@@ -103,7 +103,7 @@ test('a socket is for the user of its token, which goes no further', async () =>
 
 test('a socket outlives its token, but not its session; while nobody can look it stays', async () => {
   const watching = await ground.gateway('host-7', { SOCKET_LOOK: '100ms' });
-  const brief = await ground.users('host-2', { TOKEN_TTL: '2s' });
+  const brief = await ground.users('host-2', { TOKEN_TTL: '5s' });
   const { token } = await logIn(brief.url, 'eve');
   const byToken = await open(`/notifications?token=${token}`, {}, watching.url);
   const nobody = await open('/notifications', {}, watching.url);

@@ -142,7 +142,7 @@ for (const kind of kinds) {
 
   test(`${kind}: an upload that nobody goes on with is removed, with its parts`, async (t) => {
     const ground = await openAppGround(t, kind);
-    const short = { UPLOAD_LIFETIME_MS: '2500', SWEEP_SCHEDULE: '* * * * * *' };
+    const short = { UPLOAD_LIFETIME_MS: '6000', SWEEP_SCHEDULE: '* * * * * *' };
     const [a, b] = await ground.start(2, short);
     const content = makeContent(2);
     const [abandoned, complete] = [await announce(a!.url, content), await announce(a!.url, content)];
@@ -151,7 +151,7 @@ for (const kind of kinds) {
     assert.equal((await sendPart(b!.url, abandoned, content, 1)).status, 200);
     assert.equal(ground.stored(abandoned).length, 1);
 
-    await eventually(() => assert.deepEqual(ground.stored(abandoned), []), { timeoutMs: 15_000 });
+    await eventually(() => assert.deepEqual(ground.stored(abandoned), []), { timeoutMs: 30_000 });
     assert.equal((await ask(`${a!.url}/uploads/${abandoned}`)).status, 404);
     assert.equal((await sendPart(a!.url, abandoned, content, 2)).status, 404);
     await eventually(() => assert.equal((a!.output() + b!.output()).match(/Removed 1 abandoned/g)?.length, 1));

@@ -130,16 +130,19 @@ test('an instance that is killed while notifications are sent loses none of them
 });
 
 test('a client that does not read is cut off, and gets what it has not read when it comes back', async (t) => {
-  const { a, b } = await openTwo(t, { CLIENT_TIMEOUT: '500ms' });
+  const { a, b } = await openTwo(t, { CLIENT_TIMEOUT: '2s' });
   const ann = await openPlain(t, a.url, user('ann'));
   const bob = await openSocketIo(t, a.url, { userId: 'bob' });
   ann.socket.pause();
   (bob.socket.io.engine.transport as unknown as { ws: WebSocket }).ws.pause();
   for (const userId of ['ann', 'bob']) await send(b.url, { userId, message: 'Hello' });
-  await eventually(async () => {
-    const { body } = await send(b.url, { id: 'probe', userId: 'ann', message: 'probe' });
-    assert.equal(body.connections, 0);
-  });
+  await eventually(
+    async () => {
+      const { body } = await send(b.url, { id: 'probe', userId: 'ann', message: 'probe' });
+      assert.equal(body.connections, 0);
+    },
+    { timeoutMs: 20_000 },
+  );
   const annAgain = await openPlain(t, b.url, user('ann'));
   const bobAgain = await openSocketIo(t, b.url, { userId: 'bob' });
   await eventually(() => assert.deepEqual(messages(annAgain), ['Hello', 'probe']));
@@ -241,7 +244,7 @@ async function refusal(url: string, query: string, headers: Record<string, strin
 }
 
 test('where users have to log in, nobody hears what is meant for others', async (t) => {
-  const { a, b, run } = await openTwo(t, { AUTH: 'required', CLIENT_TIMEOUT: '1s' });
+  const { a, b, run } = await openTwo(t, { AUTH: 'required', CLIENT_TIMEOUT: '3s' });
   const users = await run('user-service', 'host-1', { DATABASE_URL: `sqlite:${join(tempDirectory(t), 'users.db')}` });
   const ann = await logIn(users.url, 'ann');
   const bob = await logIn(users.url, 'bob');
