@@ -227,7 +227,7 @@ test('an observer sees the end of a leader that told nobody', async (t) => {
   const { redis, open, create } = await start(t);
   const election = create(await open('watcher'), { ttlMs: 300 });
   await redis.mset(keys.lease, 'token gone', keys.epoch, '7');
-  await redis.pexpire(keys.lease, 400);
+  await redis.pexpire(keys.lease, 2_000);
   const told: (Leader | null)[] = [];
   const watched = (async () => {
     for await (const leader of election.observe()) told.push(leader);
