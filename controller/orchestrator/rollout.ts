@@ -5,6 +5,7 @@ import type { Draft } from './draft.ts';
 import { retire } from './drain.ts';
 import { place } from './place.ts';
 import { isAtRest, isReady, type ServiceView, type SlotView } from './service-view.ts';
+import { leavingReason } from './take-back.ts';
 
 /** What could not be done, for users: why slots stay empty. */
 export interface RolloutOutcome {
@@ -27,24 +28,23 @@ export function rollSlots(draft: Draft, view: ServiceView): RolloutOutcome {
     dropFailed(draft, view, slot);
     if (slot.fitting !== null) {
       if (isReady(draft, slot.fitting)) {
-        for (const instance of slot.outdated) retire(draft, instance, replacementReason(view));
+        retireOutdated(draft, view, slot);
       } else if (view.order === 'stop-first') {
         // Both cannot be there at once, and the new one is on its way.
-        for (const instance of slot.outdated)
-          if (!isReady(draft, instance)) retire(draft, instance, replacementReason(view));
+        retireOutdated(draft, view, slot, (instance) => !isReady(draft, instance));
       }
       continue;
     }
     if (isPaused(view) && slot.outdated.length > 0) continue;
     if (isAtRest(view, slot, fillTarget(view) ?? view.service.target)) {
-      for (const instance of slot.outdated) retire(draft, instance, replacementReason(view));
+      retireOutdated(draft, view, slot);
       continue;
     }
     if (slot.outdated.length > 0 && view.order === 'stop-first') {
       const costs = slot.outdated.some((instance) => isReady(draft, instance)) ? 1 : 0;
       if (costs > 0 && costs > spare) continue;
       spare -= costs;
-      for (const instance of slot.outdated) retire(draft, instance, replacementReason(view));
+      retireOutdated(draft, view, slot);
       continue;
     }
     if (slot.leaving.length > 0 && view.order === 'stop-first') continue;
@@ -82,8 +82,17 @@ function sparePresence(draft: Draft, view: ServiceView): number {
 function dropFailed(draft: Draft, view: ServiceView, slot: SlotView): void {
   if (view.deployment?.state === 'rolling-back') return;
   const failed = new Set(view.deployment?.failures.map(({ instanceId }) => instanceId));
-  for (const instance of slot.outdated) {
-    if (failed.has(instance.id)) retire(draft, instance, 'failed in its deployment');
+  retireOutdated(draft, view, slot, ({ id }) => failed.has(id));
+}
+
+function retireOutdated(
+  draft: Draft,
+  { deployment }: ServiceView,
+  { outdated, fitting }: SlotView,
+  which: (instance: Instance) => boolean = () => true,
+): void {
+  for (const instance of outdated.filter(which)) {
+    retire(draft, instance, leavingReason(draft, instance, { deployment, fitting }));
   }
 }
 
@@ -168,8 +177,4 @@ function isPaused(view: ServiceView): boolean {
 /** A rollback restores all slots at once: what it returns to has run before. */
 function isRollingBack(view: ServiceView): boolean {
   return view.deployment?.state === 'rolling-back' || view.deployment?.kind === 'rollback';
-}
-
-function replacementReason(view: ServiceView): string {
-  return view.deployment === undefined ? 'replaced' : `replaced by ${view.deployment.kind} ${view.deployment.id}`;
 }

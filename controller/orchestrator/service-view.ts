@@ -4,6 +4,7 @@ import { fitsTarget } from '../../shared/state/fits-target.ts';
 import { type Draft, isLive } from './draft.ts';
 import { hasProvenHealth, hasRoutes, isRouted } from './routes.ts';
 import { isNewer, planSlots } from './slots.ts';
+import { wasTakenBack } from './take-back.ts';
 
 /** What one slot has. An instance that was asked to leave is in `leaving`, whatever else it is. */
 export interface SlotView {
@@ -92,7 +93,7 @@ export function lastOf(
     .filter(
       (instance) =>
         fitsTarget(instance, target) &&
-        (instance.desired === 'run' || instance.generation === target.generation) &&
+        (instance.generation === target.generation || !wasTakenBack(instance)) &&
         !undone.some(({ instanceId }) => instanceId === instance.id),
     )
     .sort((a, b) => (isNewer(a, b) ? -1 : 1))[0];

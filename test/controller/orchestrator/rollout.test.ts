@@ -466,6 +466,48 @@ test('a drain moves a program that runs, also where an earlier run of it has end
 });
 
 test('a program that outlived a reload that failed stays ended when it ends as it may', () => {
-  const reloaded = makeInstance('new', { generation: 1, createdAt: 2, desired: 'stop', status: { state: 'stopped' } });
-  assert.deepEqual(decideOn({ specs: once, instances: [exited('old', 0), reloaded] }), []);
+  const reloaded = makeInstance('new', {
+    generation: 1,
+    deploymentId: 'd1',
+    createdAt: 2,
+    status: { state: 'stopped' },
+  });
+  const gone = { ...reloaded, desired: 'stop' as const, drainReason: 'replaced by reload d1' };
+  assert.deepEqual(decideOn({ specs: once, instances: [exited('old', 0), gone] }), []);
+});
+
+test('a drain moves a program that has stayed after a restart that went back, though its run before that has ended', () => {
+  const back = (change: Partial<Instance>) =>
+    makeInstance('kept', { generation: 1, deploymentId: 'd1', createdAt: 2, ...change });
+  const nodes = [makeNode('n0', { eligibility: 'draining' }), makeNode('n1')];
+  const specs = [makeSpec({ restart: { autorestart: false }, update: { order: 'stop-first', maxParallel: 1 } })];
+  const [leaving] = only(decideOn({ specs, nodes, instances: [exited('first', 0), back({})] }), 'setDesired');
+  assert.equal(leaving?.instanceId, 'kept');
+  const left = (drainReason: string | undefined) => {
+    const gone = back({ desired: 'stop', drainReason: drainReason ?? '' });
+    const instances = [exited('first', 0), { ...gone, status: { ...gone.status, state: 'stopped' as const } }];
+    return only(decideOn({ specs, nodes, instances }), 'createInstance').length;
+  };
+  assert.equal(left(leaving?.reason), 1);
+  assert.equal(left('scaled down'), 1);
+  assert.equal(left('replaced by restart d1'), 0, 'what a deployment takes back with it is not run again');
+  assert.equal(left('failed in restart d1'), 0);
+});
+
+test('what a restart that goes back takes with it says so, and a drain says that it is one', () => {
+  const target = { revision: 1, generation: 0 };
+  const reload = makeDeployment({ kind: 'reload', to: { revision: 1, generation: 1 }, state: 'rolling-back' });
+  const reasons = (parts: ClusterParts) => only(decideOn(parts), 'setDesired').map(({ reason }) => reason);
+  const going = { services: [makeService({ target, deploymentId: 'd1' })], deployments: [reload] };
+  const renewed = makeInstance('new', { generation: 1, deploymentId: 'd1', createdAt: 2 });
+  assert.deepEqual(reasons({ ...going, instances: [makeInstance('old'), renewed] }), ['replaced by reload d1']);
+  const nodes = [makeNode('n0', { eligibility: 'draining' }), makeNode('n1')];
+  const { update } = makeSpec({ update: { order: 'stop-first', maxParallel: 1 } });
+  const drained = { ...going, nodes, deployments: [{ ...reload, update }] };
+  assert.deepEqual(reasons({ ...drained, instances: [renewed] }), ['its node is draining']);
+  const both = [makeInstance('old', { nodeId: 'n1' }), renewed];
+  assert.deepEqual(reasons({ ...drained, instances: both }), ['replaced by reload d1']);
+  const failures = [{ instanceId: 'new', slot: 0, node: 'n0', reason: 'failed', lastLines: [], at: 1 }];
+  const paused = { ...going, deployments: [{ ...reload, state: 'paused' as const, failures }] };
+  assert.deepEqual(reasons({ ...paused, instances: [renewed] }), ['failed in reload d1']);
 });
