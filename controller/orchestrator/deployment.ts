@@ -7,7 +7,8 @@ import type {
   Target,
 } from '../../shared/contracts/entities.ts';
 import { type Draft, sameTarget } from './draft.ts';
-import { findFailures, findUnboundRoute } from './failures.ts';
+import { findFailures, findHopelessAttempts, findUnboundRoute } from './failures.ts';
+import { isStalled } from './is-stalled.ts';
 import type { RolloutOutcome } from './rollout.ts';
 import { isAtRest, isReady, type ServiceView, type SlotView } from './service-view.ts';
 
@@ -22,8 +23,9 @@ export function judgeDeployment(draft: Draft, view: ServiceView): boolean {
   if (deployment === undefined) return false;
   if (deployment.state === 'rolling' && deployment.kind !== 'rollback') {
     const failures = [...deployment.failures, ...findFailures(draft, view)];
-    if (failures.length > deployment.update.maxFailures) {
-      changeCourse(draft, view, deployment, failures);
+    const hopeless = findHopelessAttempts(draft, view);
+    if (hopeless.length > 0 || failures.length > deployment.update.maxFailures) {
+      changeCourse(draft, view, deployment, [...failures, ...hopeless]);
       return true;
     }
     if (failures.length > deployment.failures.length) record(draft, view, deployment, failures);
@@ -55,7 +57,7 @@ export function followDeployment(draft: Draft, view: ServiceView, outcome: Rollo
     return;
   }
   const [blocked] = outcome.unplaceable;
-  if (blocked !== undefined && deployment.state === 'rolling' && isStalled(draft, view, deployment)) {
+  if (blocked !== undefined && deployment.state === 'rolling' && isStalled(draft, view.slots, deployment)) {
     changeCourse(draft, view, deployment, [...deployment.failures, placementFailure(deployment, blocked)]);
     return;
   }
@@ -110,26 +112,15 @@ function hasOwnScale({ scale, stableScale = scale }: Service): boolean {
 /** A rollback is never rolled back. When it makes no progress it ends as failed, and its slots are still tried on. */
 function giveUpRollback(draft: Draft, view: ServiceView, deployment: Deployment): boolean {
   const missing = view.slots.filter((slot) => !isSettled(slot, view, (fitting) => isReady(draft, fitting))).length;
-  if (missing === 0 || !isStalled(draft, view, deployment)) return false;
+  if (missing === 0) return false;
+  const hopeless = findHopelessAttempts(draft, view);
+  if (hopeless.length === 0 && !isStalled(draft, view.slots, deployment)) return false;
   const waitedMs = deployment.update.healthyDeadlineMs;
-  const reason = `${missing} of ${view.slots.length} slots were not restored within ${waitedMs} ms (${deployment.reason})`;
-  const failures = [...deployment.failures, ...findFailures(draft, view)];
-  update(draft, view, deployment, { state: 'failed', reason, failures });
+  const failures = [...deployment.failures, ...findFailures(draft, view), ...hopeless];
+  const why = deployment.reason || failures.at(-1)?.reason;
+  const reason = `${missing} of ${view.slots.length} slots were not restored within ${waitedMs} ms`;
+  update(draft, view, deployment, { state: 'failed', reason: why ? `${reason} (${why})` : reason, failures });
   return true;
-}
-
-/** Nothing has got on for the whole deadline, not counting what the longest preparation of an instance has taken of it. */
-function isStalled(draft: Draft, { slots }: ServiceView, deployment: Deployment): boolean {
-  const { nowMs, observations } = draft.input;
-  if (slots.some(({ fitting }) => fitting !== null && draft.isPreparing(fitting))) return false;
-  const changedAtMs = observations.deployments[deployment.id]?.changedAtMs ?? nowMs;
-  const preparationsMs = slots
-    .flatMap(({ fitting, ended }) => (fitting === null ? ended : [fitting, ...ended]))
-    .map((instance) => {
-      const seen = draft.seen(instance);
-      return seen?.preparedAtMs == null ? 0 : seen.preparedAtMs - Math.max(seen.seenAtMs, changedAtMs);
-    });
-  return nowMs - changedAtMs - Math.max(0, ...preparationsMs) >= deployment.update.healthyDeadlineMs;
 }
 
 function isComplete(draft: Draft, view: ServiceView, deployment: Deployment): boolean {

@@ -2,6 +2,7 @@ import type { Deployment, DeploymentFailure, Instance } from '../../shared/contr
 import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import { fitsTarget } from '../../shared/state/fits-target.ts';
 import { type Draft, isLive } from './draft.ts';
+import { isStalled } from './is-stalled.ts';
 import type { ServiceView } from './service-view.ts';
 
 /** New instances that have failed a deployment and are not in its list yet. */
@@ -62,6 +63,24 @@ function staysUnhealthy(draft: Draft, deployment: Deployment, instance: Instance
   const sinceMs = Math.max(seen.healthAtMs, seen.preparedAtMs ?? 0, changedAtMs);
   if (draft.isPreparing(instance) || draft.input.nowMs - sinceMs < healthyDeadlineMs) return null;
   return `not healthy within ${healthyDeadlineMs} ms${instance.status.reason === '' ? '' : `: ${instance.status.reason}`}`;
+}
+
+/**
+ * In slots where no attempt has got healthy for the whole deadline: the last one, if it failed for a reason of the
+ * infrastructure. Such failures are not counted, so that without this bound a deployment would try for ever.
+ */
+export function findHopelessAttempts(draft: Draft, { deployment, service, slots }: ServiceView): DeploymentFailure[] {
+  if (deployment === undefined) return [];
+  const { healthyDeadlineMs } = deployment.update;
+  return slots.flatMap((slot) => {
+    const [last] = slot.ended;
+    if (slot.fitting !== null || last === undefined || last.deploymentId !== deployment.id) return [];
+    const { state, reason } = last.status;
+    if (!fitsTarget(last, service.target) || state !== 'failed' || !isInfrastructure(reason)) return [];
+    // Of this slot alone: somewhere another attempt may be in preparation at any moment.
+    if (!isStalled(draft, [slot], deployment)) return [];
+    return [describeFailure(draft, last, `no attempt got healthy within ${healthyDeadlineMs} ms: ${reason}`)];
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Desired, Instance, InstanceState } from '../../shared/contracts/entities.ts';
+import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import type { LeaderAction } from '../../shared/contracts/leader-action.ts';
 import type { Snapshot } from '../../shared/contracts/snapshot.ts';
 import { stateRank } from '../../shared/state/instance-states.ts';
@@ -31,7 +32,7 @@ export interface InstanceObservation {
 
 export interface DeploymentObservation {
   readonly changedAtMs: number;
-  /** State, progress and count of failures, as one text to compare. */
+  /** State, progress, count of failures, and of slots that are tried again, as one text to compare. */
   readonly mark: string;
   /** The most slots that had an instance to keep: to fill one again whose instance has failed is no progress. */
   readonly mostUpdated: number;
@@ -93,7 +94,7 @@ export function observe(
   const deployments: Record<string, DeploymentObservation> = {};
   for (const { id, state, progress, failures } of snapshot.deployments) {
     const { updated, healthy, total } = progress;
-    const mark = `${state} ${healthy} ${total} ${failures.length}`;
+    const mark = `${state} ${healthy} ${total} ${failures.length} ${slotsTriedAgain(snapshot, id)}`;
     const before = memory?.deployments[id];
     const isSame = before?.mark === mark && updated <= before.mostUpdated;
     deployments[id] = isSame ? before : { mark, mostUpdated: updated, changedAtMs: nowMs };
@@ -131,6 +132,15 @@ function observeInstance(
     longestHealthyMs: Math.max(before?.longestHealthyMs ?? 0, healthy ? nowMs - healthAtMs : 0),
     restartsWhenHealthy: before?.restartsWhenHealthy ?? (healthy ? restarts : null),
   };
+}
+
+/** The first attempt that fails for a reason of the infrastructure gives its slot the whole time anew; later ones do not. */
+function slotsTriedAgain({ instances }: Snapshot, deploymentId: string): number {
+  const failed = instances.filter(
+    ({ deploymentId: own, status }) =>
+      own === deploymentId && status.state === 'failed' && isInfrastructure(status.reason),
+  );
+  return new Set(failed.map(({ slot }) => slot)).size;
 }
 
 function remember(

@@ -344,7 +344,7 @@ export class SimulatedCluster {
       'kill leader': () => this.#replaceLeader(this.#leader.term, []),
       'deploy good': () => this.store.deploy(this.#spec(name, 'good')),
       'deploy bad': () =>
-        this.store.deploy(this.#spec(name, this.#random.pick(['crash', 'never-ready', 'sick'] as const))),
+        this.store.deploy(this.#spec(name, this.#random.pick(['crash', 'never-ready', 'sick', 'unfetched'] as const))),
       scale: () => this.store.scale(name, { instances: this.#random.between(1, 6) }),
       reload: () => this.store.renew(name, 'reload'),
       restart: () => this.store.renew(name, 'restart'),

@@ -4,7 +4,14 @@ import type { ServiceSpec } from '../../shared/contracts/spec.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** How a worker of a revision behaves; its spec carries the word in `script`. */
-export type Behaviour = 'good' | 'crash' | 'never-ready' | 'sick';
+export type Behaviour = 'good' | 'crash' | 'never-ready' | 'sick' | 'unfetched';
+
+/** Why a worker never runs. */
+const failuresAtStart: Partial<Record<Behaviour, string>> = {
+  crash: 'exited with code 1',
+  'never-ready': 'not ready within 3000 ms',
+  unfetched: 'infrastructure: no controller sends the artifact',
+};
 
 interface Worker {
   readonly instanceId: string;
@@ -179,9 +186,10 @@ export class SimulatedHost {
   #advance(worker: Worker, nowMs: number): void {
     if (nowMs < worker.nextAtMs) return;
     if (worker.state === 'starting') {
-      if (worker.behaviour === 'crash' || worker.behaviour === 'never-ready') {
+      const reason = failuresAtStart[worker.behaviour];
+      if (reason !== undefined) {
         worker.state = 'failed';
-        worker.reason = worker.behaviour === 'crash' ? 'exited with code 1' : 'not ready within 3000 ms';
+        worker.reason = reason;
         worker.gone = 'fault';
         return;
       }
