@@ -1,4 +1,5 @@
 import type { Instance, Service } from '../../shared/contracts/entities.ts';
+import { isInfrastructure } from '../../shared/contracts/failure-cause.ts';
 import { type Draft, isLive } from './draft.ts';
 import { hasFinished, lastOf } from './service-view.ts';
 import { isNewer } from './slots.ts';
@@ -6,7 +7,10 @@ import { isNewer } from './slots.ts';
 /** Ended instances kept per slot, for `describe` and for the reasons of a failure. */
 const KEPT_PER_SLOT = 3;
 
-/** Failed ones kept per slot beyond that while they count for the backoff: as many as it takes to reach its limit. */
+/**
+ * Failed ones kept per slot beyond that while they count for the backoff: as many as it takes to reach its limit. Of those
+ * that failed for a reason of the infrastructure it takes `freeRetries` times as many.
+ */
 const FAILED_KEPT_PER_SLOT = 7;
 
 /** Forgets what nobody needs any more: old ended instances, and deleted services of which nothing lives. */
@@ -45,8 +49,10 @@ function outdated(draft: Draft, instances: readonly Instance[], service: Service
 }
 
 function isRemembered(draft: Draft, instance: Instance, age: number, deploymentId: string | null): boolean {
-  if (instance.status.state !== 'failed') return false;
+  const { nowMs, limits } = draft.input;
+  const { state, reason } = instance.status;
+  if (state !== 'failed') return false;
+  if (age >= FAILED_KEPT_PER_SLOT * (isInfrastructure(reason) ? limits.freeRetries : 1)) return false;
   if (deploymentId !== null && instance.deploymentId === deploymentId && age < FAILED_KEPT_PER_SLOT) return true;
-  const endedAtMs = draft.seen(instance)?.stateAtMs ?? draft.input.nowMs;
-  return age < FAILED_KEPT_PER_SLOT && draft.input.nowMs - endedAtMs < draft.input.limits.failureMemoryMs;
+  return nowMs - (draft.seen(instance)?.stateAtMs ?? nowMs) < limits.failureMemoryMs;
 }

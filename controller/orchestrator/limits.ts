@@ -38,7 +38,7 @@ export const defaultLimits: Limits = {
   brakeHoldMs: 60_000,
   backoffMs: 1_000,
   backoffLimitMs: 60_000,
-  freeRetries: 10,
+  freeRetries: 3,
   failureMemoryMs: 600_000,
   prepareDeadlineMs: 20 * 60_000,
   stopMarginMs: 2_000,
