@@ -100,7 +100,7 @@ function mayFill(draft: Draft, view: ServiceView, slot: SlotView): boolean {
   const { deployment, service } = view;
   const target = fillTarget(view);
   if (target === null) return false;
-  const failures = failedAttempts(draft, view, slot, target);
+  const failures = failedAttempts(view, slot, target);
   // The first deployment of this service has failed: another try of the same is for its user to ask for.
   if (deployment === undefined && service.stable === null && failures.length > 0) return false;
   return !isBackingOff(draft, failures) && !mayStillRun(draft, view, slot);
@@ -111,25 +111,23 @@ function fillTarget(view: ServiceView): Target | null {
   return isPaused(view) ? (view.deployment?.from ?? null) : view.service.target;
 }
 
-function failedAttempts(draft: Draft, view: ServiceView, slot: SlotView, target: Target): Instance[] {
+function failedAttempts(view: ServiceView, slot: SlotView, target: Target): Instance[] {
   const counted = new Set(view.deployment?.failures.map(({ instanceId }) => instanceId));
-  const { nowMs, limits } = draft.input;
   return slot.ended.filter(
     (instance) =>
       fitsTarget(instance, target) &&
-      ((instance.status.state === 'failed' && instance.desired === 'run') || counted.has(instance.id)) &&
-      nowMs - (draft.seen(instance)?.stateAtMs ?? nowMs) < limits.failureMemoryMs,
+      ((instance.status.state === 'failed' && instance.desired === 'run') || counted.has(instance.id)),
   );
 }
 
 function isBackingOff(draft: Draft, failures: readonly Instance[]): boolean {
   const { nowMs, limits } = draft.input;
-  const infrastructure = failures.filter(({ status }) => isInfrastructure(status.reason)).length;
-  const weight = failures.length - infrastructure + Math.floor(infrastructure / limits.freeRetries);
+  const agesMs = failures.map((instance) => nowMs - (draft.seen(instance)?.stateAtMs ?? nowMs));
+  const recent = failures.filter((_, index) => agesMs[index]! < limits.failureMemoryMs);
+  const infrastructure = recent.filter(({ status }) => isInfrastructure(status.reason)).length;
+  const weight = recent.length - infrastructure + Math.floor(infrastructure / limits.freeRetries);
   if (weight === 0) return false;
-  const pauseMs = Math.min(limits.backoffLimitMs, limits.backoffMs * 2 ** (weight - 1));
-  const lastAtMs = Math.max(...failures.map((instance) => draft.seen(instance)?.stateAtMs ?? nowMs));
-  return nowMs - lastAtMs < pauseMs;
+  return Math.min(...agesMs) < Math.min(limits.backoffLimitMs, limits.backoffMs * 2 ** (weight - 1));
 }
 
 /** A cut-off node stops such a service by itself after a while; before that a second instance must not start. */

@@ -95,3 +95,13 @@ test('a rollback whose every attempt the infrastructure fails ends as failed and
   assert.equal(step?.state, 'failed');
   assert.match(step?.reason ?? '', /^1 of 1 slots were not restored within 60000 ms \(.*port 20004 is taken/);
 });
+
+test('a first deployment that has failed is not tried again by itself, however long ago', () => {
+  const failed = makeInstance('a', { deploymentId: 'd1', status: { state: 'failed', reason: 'exited with code 1' } });
+  const services = [makeService({ stable: null })];
+  const seen = (atMs: number) => ({
+    atMs,
+    snapshot: makeSnapshot({ nodes: nodesAt(atMs), services, instances: [failed] }),
+  });
+  assert.deepEqual(decideAfter(seen(0), seen(3_600_000)), []);
+});
