@@ -24,6 +24,7 @@ import { keepAddressBook } from './discovery/keep-address-book.ts';
 import { createJobs } from './jobs/create-jobs.ts';
 import { createJobRunStore } from './jobs/job-run-store.ts';
 import { createPortReaper } from './port-pools/port-reaper.ts';
+import { createPresenceReaper } from './presence-reaper.ts';
 import { keepRegistered } from './realtime/keep-registered.ts';
 import { createSessionServer } from './realtime/session-server.ts';
 import { createRunner } from './runner/create-runner.ts';
@@ -44,8 +45,8 @@ export interface ControllerDeps {
   readonly logger: Logger;
   /** Ends the wait for Redis at the start; the controller itself ends by `close`. */
   readonly signal: AbortSignal;
-  /** How often the leader looks at orphaned ports; tests do not wait for the default. */
-  readonly portLooksEachMs?: number;
+  /** How often the leader looks at what dead services have left; tests do not wait for the defaults. */
+  readonly looksEachMs?: number;
 }
 
 /**
@@ -54,7 +55,7 @@ export interface ControllerDeps {
  */
 export async function startController(
   input: ControllerOptionsInput,
-  { logger, signal, portLooksEachMs }: ControllerDeps,
+  { logger, signal, looksEachMs }: ControllerDeps,
 ): Promise<RunningController> {
   const options = parseOptions(input);
   const id = `controller-${randomBytes(4).toString('hex')}`;
@@ -193,14 +194,21 @@ export async function startController(
       term: () => runner.status().term,
     });
     closers.push(() => addressBook.close());
+    const looks = looksEachMs === undefined ? {} : { intervalMs: looksEachMs };
     const portReaper = createPortReaper({
       coordination: services,
       nodes: () => store.nodes.list(),
       askListeners: (nodeId, ports) => agentSessions.readListeners(nodeId, ports),
       term: () => runner.status().term,
-      ...(portLooksEachMs === undefined ? {} : { intervalMs: portLooksEachMs }),
+      ...looks,
     });
     closers.push(() => portReaper.close());
+    const presenceReaper = createPresenceReaper({
+      coordination: services,
+      isLeader: () => runner.isLeader(),
+      ...looks,
+    });
+    closers.push(() => presenceReaper.close());
     logger.info('controller is ready', { id, url, cluster: identity.id, caDigest: authority.digest });
     return { id, url, caFile, adminTokenFile, close };
   } catch (error) {

@@ -3,7 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { createLoop } from '../../runtime/loop.ts';
 import type { OpenCoordination } from '../open-coordination.ts';
 import { channelKeys } from './channel-keys.ts';
-import { beatParticipant, forgetParticipant, joinPresence, leavePresence } from './presence-scripts.ts';
+import { clearUpAfter, maxClearedAtATime } from './clear-up-presences.ts';
+import { endConnection } from './end-connection.ts';
+import { inBatches } from './in-batches.ts';
+import { beatParticipant, joinPresence } from './presence-scripts.ts';
 
 export interface Connection {
   readonly presence: string;
@@ -28,10 +31,6 @@ export interface Participation {
 /** A user on a host that died is elsewhere, or offline, after so long at the latest. */
 export const participantTtlMs = 10_000;
 const beatIntervalMs = participantTtlMs / 3;
-/** Participants that one heartbeat clears up after; the next one goes on. */
-const maxReapedAtATime = 10;
-/** Commands under way at a time when much is told at once. */
-const batchSize = 200;
 const closeTimeoutMs = 1000;
 
 export function createParticipation(coordination: OpenCoordination): Participation {
@@ -63,65 +62,23 @@ export function createParticipation(coordination: OpenCoordination): Participati
   }
 
   async function tellLeave(id: string, { presence, member }: Connection): Promise<void> {
-    await endConnection({ participantId, identity, presence, member, id, reason: 'left' });
+    await endConnection(coordination, { participantId, identity, presence, member, id, reason: 'left' });
     untoldLeaves.delete(id);
-  }
-
-  async function endConnection(end: {
-    readonly participantId: string;
-    readonly identity: string;
-    readonly presence: string;
-    readonly member: string;
-    readonly id: string;
-    readonly reason: 'left' | 'expired';
-  }): Promise<void> {
-    const { presence, member } = end;
-    await leavePresence.run(
-      redis,
-      [
-        ...([keys.presences, keys.participantPresences(end.participantId)] as const),
-        ...([keys.presenceAt(presence, end.participantId), keys.presenceMember(presence, member)] as const),
-      ],
-      [end.participantId, presence, end.id, member, end.identity, keys.presenceEvents(presence), end.reason],
-    );
   }
 
   async function beat(signal: AbortSignal): Promise<void> {
     const [own, ...over] = await beatParticipant.run(
       redis,
       [keys.participants],
-      [participantId, participantTtlMs, maxReapedAtATime + 1],
+      [participantId, participantTtlMs, maxClearedAtATime + 1],
     );
     if (own === 'unknown') for (const id of present.keys()) untoldJoins.add(id);
     await inBatches([...untoldJoins], tellJoin);
     await inBatches([...untoldLeaves], ([id, connection]) => tellLeave(id, connection));
     for (const other of over) {
       if (signal.aborted) return;
-      await reap(other);
+      await clearUpAfter(coordination, other);
     }
-  }
-
-  /** Others may do the same at the same time: each step is one that may be repeated. */
-  async function reap(other: string): Promise<void> {
-    for (const presence of await redis.smembers(keys.participantPresences(other))) {
-      const at = keys.presenceAt(presence, other);
-      for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
-        const [next, fields] = await redis.hscan(at, cursor, 'COUNT', batchSize);
-        cursor = next;
-        const pairs = Array.from(
-          { length: fields.length / 2 },
-          (_, i) => [fields[2 * i]!, fields[2 * i + 1]!] as const,
-        );
-        await inBatches(pairs, async ([id, value]) => {
-          const [member, otherIdentity] = JSON.parse(value) as [string, string];
-          const end = { participantId: other, identity: otherIdentity, presence, member, id };
-          await endConnection({ ...end, reason: 'expired' });
-        });
-      }
-      // A set that outlived its hash would keep the participant in the list for ever.
-      if ((await redis.exists(at)) === 0) await redis.srem(keys.participantPresences(other), presence);
-    }
-    await forgetParticipant.run(redis, [keys.participants, keys.participantPresences(other)], [other]);
   }
 
   const onReady = () => beating?.wake();
@@ -174,10 +131,4 @@ export function createParticipation(coordination: OpenCoordination): Participati
       await Promise.race([told.then(() => timeUp.abort()), clock.sleep(closeTimeoutMs, timeUp.signal)]);
     },
   };
-}
-
-async function inBatches<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
-  for (let start = 0; start < items.length; start += batchSize) {
-    await Promise.all(items.slice(start, start + batchSize).map(run));
-  }
 }

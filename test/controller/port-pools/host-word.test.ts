@@ -79,7 +79,7 @@ async function startCluster(t: Lifetime) {
   const { signal } = new AbortController();
   const controller = await startController(
     { listen: `127.0.0.1:${await ownPort()}`, data, redisUrl: own.url, keyPrefix, servicesRedisUrl: services.url },
-    { logger: silentLogger, signal, portLooksEachMs: 50 },
+    { logger: silentLogger, signal, looksEachMs: 50 },
   );
   closers.push(() => controller.close());
   const commands = connectRedis(own.url, 'coord');

@@ -2,7 +2,7 @@
 --
 -- Input:
 --   KEYS[1] participants
---   ARGV[1] participant   ARGV[2] ttl in ms   ARGV[3] how many others to name at most
+--   ARGV[1] participant, or empty to ask for others alone   ARGV[2] ttl in ms   ARGV[3] how many others to name at most
 -- Output: {'alive' | 'unknown', participant whose time is over, …}; 'unknown' when its own time was over or it is not
 --         known: it has to join again, all of it
 -- Events: none
