@@ -36,13 +36,16 @@ const maxCachedRevisions = 2_000;
 
 /**
  * Returns a function that reads everything the leader decides on, in one atomic step. Revisions never change, and a
- * number is never given twice, so they are read once and kept.
+ * number is given twice only by a store that lost its last writes, so they are read once over each connection and kept.
  */
 export function createSnapshotReader(context: StoreContext): () => Promise<Snapshot> {
   const { keys, leaseKeys } = context;
   const cache = new Map<string, Revision>();
+  let connections = context.connections();
 
   return async () => {
+    if (connections !== context.connections()) cache.clear();
+    connections = context.connections();
     const reply = await context.ask('read the snapshot', (redis) =>
       readSnapshotScript.run(
         redis,

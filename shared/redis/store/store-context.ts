@@ -15,6 +15,8 @@ export interface StoreContext {
   readonly leaseKeys: LeaseKeys;
   readonly nowMs: () => number;
   readonly newId: () => string;
+  /** Connections to Redis so far. A server that took over, or restarted, may lack what was read over an earlier one. */
+  readonly connections: () => number;
   /**
    * Runs commands against Redis. @throws STORE_UNREACHABLE when there is no answer within `timeoutMs` (default: the
    * store's command time-out), LEASE_LOST when a script refused the term, INTERNAL for any other refusal.
@@ -30,11 +32,16 @@ export interface StoreContextOptions {
 }
 
 export function createStoreContext({ redis, keys, leaseKeys, commandTimeoutMs }: StoreContextOptions): StoreContext {
+  let connections = 0;
+  redis.on('ready', () => {
+    connections += 1;
+  });
   return {
     keys,
     leaseKeys,
     nowMs: () => Date.now(),
     newId: () => randomBytes(8).toString('hex'),
+    connections: () => connections,
     async ask(operation, run, timeoutMs = commandTimeoutMs) {
       let timer: NodeJS.Timeout | undefined;
       const timeout = new Promise<never>((_resolve, reject) => {

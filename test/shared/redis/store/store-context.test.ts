@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { connectRedis } from '../../../../shared/redis/connect.ts';
+import { createKeys } from '../../../../shared/redis/keys.ts';
 import { createStore } from '../../../../shared/redis/store/create-store.ts';
 import { silentLogger } from '../../../../shared/runtime/logger.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -60,4 +61,20 @@ test('a Redis that was killed and started again has what it acknowledged, and wa
   await redis.restart();
   await eventually(() => assert.ok(kinds.includes('reconnected')), { timeoutMs: 10_000 });
   await eventually(async () => assert.ok((await store.services.get('kept')) !== null));
+});
+
+test('a revision whose number a store that lost its last writes has given again is read again', async (t) => {
+  const store = await connect(t);
+  const specOf = async () => {
+    const { revisions } = await store.leader.snapshot();
+    return revisions.find(({ service }) => service === 'again')?.spec.args;
+  };
+  await store.services.deploy('again', request(spec('again', { args: ['lost'] })));
+  assert.deepEqual(await specOf(), ['lost']);
+  const key = createKeys('test').revisions('again');
+  const [before = ''] = await redis.client().hvals(key);
+  await redis.kill();
+  await redis.restart();
+  await redis.client().hset(key, '1', before.replace('lost', 'given again'));
+  await eventually(async () => assert.deepEqual(await specOf(), ['given again']));
 });
