@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { findLeakedProcesses } from '../../scripts/test/leaked-processes.ts';
+import { eventually } from '../support/eventually.ts';
 
 test('a process that a test left behind is found by its run, whoever is its parent, and killed', async (t) => {
   const runId = randomUUID();
@@ -13,7 +14,11 @@ test('a process that a test left behind is found by its run, whoever is its pare
     env: { ...process.env, DROVER_TEST_RUN: runId },
   });
   await once(shell, 'close');
-  const leaked = await findLeakedProcesses(runId, 0);
+  // A process that is just becoming another program has no environment for a moment.
+  const leaked = await eventually(async () => {
+    const found = await findLeakedProcesses(runId, 0);
+    return found.length > 0 && found;
+  });
   t.after(() => leaked.map((leak) => leak.kill()));
   assert.equal(leaked.length, 1);
   assert.match(leaked[0]!.command, /sleep 60/);

@@ -31,8 +31,9 @@ export type DelivererReply = readonly [delivery: number, kind: 'answer' | 'retry
 const settings = JSON.parse(process.argv[2]!) as DelivererSettings;
 const { mode, processingMs, crash } = settings;
 const handle = new DatabaseSync(settings.file);
-// Processes are killed, the machine is not: what is written to the file survives that without a sync.
-handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF');
+// Processes are killed, the machine is not: what is written to the file survives that without a sync. What one that was killed
+// left half done is mended by the next one that comes, and others wait for it here: `fromSqlite` waits by itself.
+handle.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 0');
 const database = fromSqlite(handle);
 const coordination = openCoordination({ url: settings.url, identity: `deliverer/${process.pid}` });
 const table = createSqlCallbackTable({ database });

@@ -47,7 +47,7 @@ function openLog(kind: ResourceKind, { redis, prefix }: ResourceOptions['coordin
 /** Each effect is a row, written in the transaction that checks the fence. */
 async function openTable(file: string): Promise<Resource> {
   const handle = new DatabaseSync(file);
-  handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA busy_timeout = 5000');
+  handle.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF');
   handle.exec('CREATE TABLE IF NOT EXISTS effects (at INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, epoch INTEGER)');
   const database = fromSqlite(handle);
   const fence = createSqlFence({ dialect: 'sqlite' });

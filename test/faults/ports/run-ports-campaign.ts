@@ -5,6 +5,7 @@ import { openCoordination } from '../../../shared/coordination/open-coordination
 import { createPortPools } from '../../../shared/coordination/port-pool/port-pools.ts';
 import { readPorts } from '../../../shared/coordination/port-pool/read-ports.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { startRedis } from '../../support/redis.ts';
 import { type ClientProcess, startClient } from '../lib/client-process.ts';
 
@@ -47,8 +48,8 @@ export interface PortClientSettings {
   readonly holdMs: number;
 }
 
-/** Ports in use are a good part of the pools, so that ports come round soon. Below the ephemeral range. */
-const pools = { adb: { from: 24_000, to: 24_059 }, webrtc: { from: 25_000, to: 25_079 } };
+/** Ports in use are a good part of the pools, so that ports come round soon. */
+const poolSizes = { adb: 60, webrtc: 80 };
 const ttlMs = 500;
 const quarantineMs = 100;
 const settleMs = 20_000;
@@ -62,6 +63,8 @@ export async function runPortsCampaign(options: PortsCampaignOptions): Promise<P
   lifetime.after(async () => {
     for (const client of everStarted) await client.kill();
   });
+  // Nobody else's: a listener of another test on one of them would be taken for an owner too many.
+  const pools = { adb: await poolOf(poolSizes.adb), webrtc: await poolOf(poolSizes.webrtc) };
   const redis = await startRedis(lifetime);
   const coordination = openCoordination({ url: redis.url, identity: 'campaign' });
   await coordination.ready();
@@ -165,6 +168,11 @@ export async function runPortsCampaign(options: PortsCampaignOptions): Promise<P
     for (const confirmer of confirmers) await confirmer.close();
     return taken;
   }
+}
+
+async function poolOf(size: number): Promise<{ from: number; to: number }> {
+  const from = await ownPort(size);
+  return { from, to: from + size - 1 };
 }
 
 /** The same numbers for the same seed: a linear congruential generator is enough to choose a host. */

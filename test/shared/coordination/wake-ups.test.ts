@@ -56,7 +56,7 @@ test('after the server was away every listener is told to look again, and hears 
   assert.ok(heard.includes('b null'));
   // Published at once: told to look is told after the channel is subscribed anew.
   await redis.client().publish('a', 'after');
-  await eventually(() => assert.equal(heard.at(-1), 'after'));
+  await eventually(() => assert.ok(heard.includes('after')));
 });
 
 test('a listener that throws does not keep the others from hearing', async (t) => {

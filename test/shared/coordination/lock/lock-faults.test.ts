@@ -74,12 +74,12 @@ test('under the guard for failovers a restarted server gives nothing out for one
   const { server, open } = await start(t, { guard: 'failover' });
   const [a, b] = [await open('a'), await open('b')];
   const held = await a.locks.lock('x', { ttlMs: 1500 });
+  // From before the server starts: how much of the time is over when the connection is there again is chance.
+  const startedAt = performance.now();
   await server.restart();
   await eventually(() => b.coordination.state === 'ready');
-  const startedAt = performance.now();
   const other = await b.locks.lock('y', { ttlMs: 1500, waitMs: 10_000 });
-  // A little was over before the connection was there again.
-  assert.ok(performance.now() - startedAt >= 1000, 'it waited');
+  assert.ok(performance.now() - startedAt >= 1500, 'it waited');
   held.assert();
   await Promise.all([held.release(), other.release()]);
 });

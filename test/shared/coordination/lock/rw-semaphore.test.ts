@@ -85,11 +85,11 @@ test('never more than the permits are held, each with a token of its own, in the
 
 test('the permit of a holder that is gone comes back when its ttl is over', async (t) => {
   const { redis, each } = await start(t);
-  await redis.zadd(`${prefix}:semaphore:cpu`, Date.now() + 700, 'dead');
+  await redis.zadd(`${prefix}:semaphore:cpu`, Date.now() + 3000, 'dead');
   await redis.hset(`${prefix}:semaphore-info:cpu`, 'dead', 'semaphore 1 host/9');
   const semaphore = each[0]!.semaphore('cpu', { permits: 1 });
   await assert.rejects(semaphore.acquire({ ttlMs, waitMs: 0 }), { code: 'LOCK_TIMEOUT' });
-  await using permit = await semaphore.acquire({ ttlMs, waitMs: 5000 });
+  await using permit = await semaphore.acquire({ ttlMs, waitMs: 10_000 });
   permit.assert();
 });
 

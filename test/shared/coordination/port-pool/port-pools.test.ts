@@ -147,7 +147,7 @@ test('a restarted service adopts what its device still uses, with a higher token
   const lost = await before.allocate({ adb: 1, webrtc: 1 }, { owner: 'emulator-1' });
   await listen(t, lost.ports.adb![0]!);
   await before.close();
-  const { pools } = await open({ ownerTtlMs: 300 });
+  const { pools } = await open({ ownerTtlMs: 1500 });
   const mine = await pools.adopt({ owner: 'emulator-1' });
   assert.deepEqual(mine.ports, lost.ports);
   assert.ok(mine.token > lost.token);
@@ -206,7 +206,8 @@ test('pools that overlap or differ are refused; growing is allowed, and narrowin
 
 test('after Redis lost all, a living participant has its ports recorded again and nobody else gets them', async (t) => {
   const { open, server } = await startHost(t);
-  const { pools } = await open({ ownerTtlMs: 300 });
+  // Long enough that a busy machine does not let it end by itself.
+  const { pools } = await open({ ownerTtlMs: 1500 });
   const mine = await pools.allocate({ adb: 2 }, { owner: 'emulator-1' });
   await server.client().flushall();
   await eventually(async () => (await pools.usage()).find(({ pool }) => pool === 'adb')?.leased === 2);
