@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { npmCi } from './npm-ci.ts';
 
@@ -23,6 +32,9 @@ interface PackageFile {
 
 const installing = new Map<string, Promise<void>>();
 
+/** Stands in a directory from before npm begins there until it has succeeded: modules beside it may be half of them. */
+const unfinishedMark = '.drover-installing';
+
 /** Scripts that npm runs for the package itself on `npm ci`; they expect its sources beside them. */
 const ownScripts = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish'] as const;
 
@@ -36,7 +48,8 @@ const ownScripts = ['preinstall', 'install', 'postinstall', 'prepare', 'prepubli
 export async function installDependencies(options: InstallOptions): Promise<void> {
   const { directory } = options;
   const manifest = readPackage(directory);
-  if (manifest === null || existsSync(join(directory, 'node_modules'))) return;
+  const isThere = existsSync(join(directory, 'node_modules')) && !existsSync(join(directory, unfinishedMark));
+  if (manifest === null || isThere) return;
   const lockPath = ['package-lock.json', 'npm-shrinkwrap.json'].map((name) => join(directory, name)).find(existsSync);
   if (lockPath === undefined) {
     if (!hasDependencies(manifest)) return;
@@ -44,13 +57,20 @@ export async function installDependencies(options: InstallOptions): Promise<void
   }
   const lock = readFileSync(lockPath);
   if (needsOwnDirectory(manifest, lock.toString('utf8'))) {
-    await once(directory, () => npmCi(options));
+    await once(directory, () => installOwn(options));
     return;
   }
   const key = createHash('sha256').update(lock).update(process.version).update(process.arch).digest('hex');
   const shared = join(options.dependencies, key);
   await once(shared, () => installShared({ ...options, shared }));
   linkModules(shared, directory);
+}
+
+async function installOwn(options: InstallOptions): Promise<void> {
+  const mark = join(options.directory, unfinishedMark);
+  writeFileSync(mark, '');
+  await npmCi(options);
+  rmSync(mark);
 }
 
 async function installShared(options: InstallOptions & { readonly shared: string }): Promise<void> {

@@ -69,6 +69,34 @@ test('what npm said last is in the reason', async (t) => {
   await assert.rejects(installing, /npm ci ended with code 3\nnpm error the registry is away/);
 });
 
+test('modules that an interrupted or failed installation left are not taken for all of them', async (t) => {
+  const directory = packageIn(t, { dependencies: { dep: '1.0.0' }, scripts: { postinstall: 'node make.js' } }, '{}');
+  const install = async (script: string) => {
+    const npm = fakeNpm(t, script);
+    const options = { directory, dependencies: tempDirectory(t), environment: { PATH: npm.path }, npm: 'npm' };
+    await installDependencies(options);
+    return npm.calls();
+  };
+  await assert.rejects(install('mkdir -p node_modules/half; exit 1'), /npm ci ended with code 1/);
+  await assert.rejects(install('exit 1'), /npm ci ended with code 1/);
+  assert.equal(await install('mkdir -p node_modules/dep'), 1);
+  assert.equal(await install('exit 1'), 0);
+});
+
+test('who asks for modules that are being installed waits for them', async (t) => {
+  const gate = join(tempDirectory(t), 'gate');
+  const npm = fakeNpm(t, `mkdir -p node_modules; while [ ! -e ${gate} ]; do sleep 0.02; done; mkdir node_modules/dep`);
+  const directory = packageIn(t, { dependencies: { dep: '1.0.0' }, scripts: { install: 'node make.js' } }, '{}');
+  const options = { directory, dependencies: tempDirectory(t), environment: { PATH: npm.path }, npm: 'npm' };
+  const first = installDependencies(options);
+  await eventually(() => assert.ok(existsSync(join(directory, 'node_modules'))));
+  const second = installDependencies(options).then(() => existsSync(join(directory, 'node_modules/dep')));
+  writeFileSync(gate, '');
+  await first;
+  assert.equal(await second, true);
+  assert.equal(npm.calls(), 1);
+});
+
 test('an agent that stops ends npm with what it has started', async (t) => {
   const pids = join(tempDirectory(t), 'pids');
   const npm = fakeNpm(t, `sleep 600 & echo $! > ${pids}.part; mv ${pids}.part ${pids}; wait`);
