@@ -1,11 +1,10 @@
 import { rmSync } from 'node:fs';
-import { uptime } from 'node:os';
 import { basename, join } from 'node:path';
 import { backoffMs } from '../../shared/runtime/backoff.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Logger } from '../../shared/runtime/logger.ts';
 import type { BundleState } from '../instance/instance-view.ts';
-import { isAlive } from '../process/process-identity.ts';
+import { isAlive, readBootId } from '../process/process-identity.ts';
 import { bundlePaths, readJsonFile } from '../shim/bundle-files.ts';
 import { connectShim, type ShimClient } from '../shim/client.ts';
 import { cleanLeftovers, discoverShims, readExitRecords } from '../shim/discover.ts';
@@ -83,9 +82,8 @@ export class BundleHost {
    * when nothing is recorded.
    */
   recordedExit(key: string, instanceId: string): ExitRecord | null {
-    const bootedAt = this.#options.clock.nowMs() - uptime() * 1_000;
     const records = readExitRecords(join(this.#options.root, key));
-    return records.findLast((exit) => exit.instanceId === instanceId && exit.at >= bootedAt) ?? null;
+    return records.findLast((exit) => exit.instanceId === instanceId && exit.bootId === readBootId()) ?? null;
   }
 
   /** Launches the shim of a bundle that has none. Rejects with the reason when it does not come up. */

@@ -119,6 +119,8 @@ export interface ExitRecord extends WorkerExit {
   readonly instanceId: string;
   readonly slot: number;
   readonly pid: number | null;
+  /** In which life of the host. */
+  readonly bootId: string;
 }
 
 /** All that can be said of one worker; sent whole on every change. Instants are milliseconds since 1970. */

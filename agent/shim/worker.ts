@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { decideRestart, NO_RESTARTS, type RestartHistory } from '../instance/restart.ts';
 import { type KillTreeResult, killProcessTree } from '../process/kill-process-tree.ts';
+import { readBootId } from '../process/process-identity.ts';
 import { signalProcess } from '../process/signal-process.ts';
 import { appendExitRecord, removeWorkerRecord, writeWorkerRecord } from './bundle-files.ts';
 import { describeExit, describeGiveUp } from './describe-exit.ts';
@@ -265,7 +266,9 @@ export class Worker {
   #record(exit: WorkerExit): void {
     const { id, slot } = this.#instance;
     const { pid } = this.#snapshot;
-    this.#try(() => appendExitRecord(this.#context.directory, { instanceId: id, slot, pid, ...exit }));
+    this.#try(() =>
+      appendExitRecord(this.#context.directory, { instanceId: id, slot, pid, bootId: readBootId(), ...exit }),
+    );
     this.#snapshot = {
       ...this.#snapshot,
       lastExit: exit,
