@@ -48,7 +48,8 @@ export async function launchShim(options: LaunchOptions): Promise<ShimClient> {
   writeJsonFile(files.bundle, bundle);
   const shim = spawnShim(options, files.shimLog);
   const giveUpAt = performance.now() + LAUNCH_TIMEOUT_MS;
-  while (readJsonFile<ShimRecord>(files.shim)?.pid !== shim.pid) {
+  // A record of an earlier shim may have the same pid: numbers come again after a reboot, and soon in a container.
+  while (!isRecorded(files.shim, shim.pid)) {
     if (shim.exitCode !== null || shim.signalCode !== null || shim.pid === undefined) {
       throw new Error(`The shim of ${bundle.service} did not start: ${readEnd(files.shimLog)}`);
     }
@@ -59,6 +60,11 @@ export async function launchShim(options: LaunchOptions): Promise<ShimClient> {
     await sleep(POLL_INTERVAL_MS);
   }
   return connectShim({ ...options, socketPath: bundle.socketPath });
+}
+
+function isRecorded(path: string, pid: number | undefined): boolean {
+  const record = readJsonFile<ShimRecord>(path);
+  return record !== null && record.pid === pid && isAlive(record);
 }
 
 function spawnShim(options: LaunchOptions, logPath: string): ChildProcess {

@@ -5,7 +5,7 @@ import { isAlive } from '../../../agent/process/process-identity.ts';
 import { bundlePaths, readJsonFile } from '../../../agent/shim/bundle-files.ts';
 import { connectShim, type ShimClient } from '../../../agent/shim/client.ts';
 import { cleanLeftovers, discoverShims } from '../../../agent/shim/discover.ts';
-import { launchShim } from '../../../agent/shim/launch.ts';
+import { type LaunchOptions, launchShim } from '../../../agent/shim/launch.ts';
 import type { Bundle, ShimRecord, StartInstance, StateLine, WorkerSnapshot } from '../../../agent/shim/protocol.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Lifetime } from '../../support/lifetime.ts';
@@ -19,7 +19,11 @@ export type BundleOverrides = Partial<Omit<Bundle, 'restart' | 'logs'>> & {
 };
 
 /** A real shim with its own directory, and all that was seen of its workers. Everything is gone when the test ends. */
-export async function runShim(t: Lifetime, overrides: BundleOverrides = {}) {
+export async function runShim(
+  t: Lifetime,
+  overrides: BundleOverrides = {},
+  more: Pick<LaunchOptions, 'nodePath'> = {},
+) {
   // Hooks run in the order in which they were added: the shim must be gone before its directory is.
   const directories: { bundle?: string } = {};
   const connection: { client: ShimClient | null } = { client: null };
@@ -38,6 +42,7 @@ export async function runShim(t: Lifetime, overrides: BundleOverrides = {}) {
     directory,
     bundle,
     onState,
+    ...more,
     compileCacheDirectory: join(dirname(FIXTURES), '..', '..', 'node_modules', '.cache', 'drover-test-shim'),
   });
   const shim = {

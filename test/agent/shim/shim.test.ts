@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, statSync } from 'node:fs';
+import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isAlive, readProcessIdentity } from '../../../agent/process/process-identity.ts';
 import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
 import { connectShim } from '../../../agent/shim/client.ts';
 import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { tempDirectory } from '../../support/temp-directory.ts';
 import { runShim } from './run-shim.ts';
 
 test('SIGHUP changes nothing, SIGTERM stops the workers and ends the shim', async (t) => {
@@ -69,4 +71,18 @@ test('a socket file that somebody deletes is made anew, so that an agent finds t
   const client = await connectShim({ socketPath: shim.bundle.socketPath, onState() {} });
   t.after(() => client.close());
   assert.equal(client.welcome.workers[0]?.pid, pid);
+});
+
+test('a record that an earlier process with the same pid has left is not taken for the new shim', async (t) => {
+  const path = join(tempDirectory(t), 'node');
+  // What a host finds that was booted again: the record is there, and its number comes again.
+  const script = `#!/bin/sh
+for last; do :; done
+printf '{"pid":%d,"startTime":1,"bootId":"earlier","version":1,"socketPath":"none"}' $$ > "$last/shim.json"
+sleep 0.3
+exec ${process.execPath} "$@"
+`;
+  writeFileSync(path, script, { mode: 0o755 });
+  const shim = await runShim(t, {}, { nodePath: path });
+  assert.equal(shim.client.welcome.shim.pid, shim.pid);
 });
