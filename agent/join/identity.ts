@@ -24,8 +24,9 @@ export function loadIdentity(paths: DataPaths): NodeIdentity | null {
   let text: string;
   try {
     text = readFileSync(paths.identity, 'utf8');
-  } catch {
-    return null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw damaged(paths, error);
   }
   try {
     return {
@@ -35,12 +36,16 @@ export function loadIdentity(paths: DataPaths): NodeIdentity | null {
       authority: readFileSync(paths.authority, 'utf8'),
     };
   } catch (error) {
-    throw new DroverError(
-      'FILE_INVALID',
-      `The identity in ${paths.root} is damaged. Remove ${paths.identity} and join again with a new token`,
-      { cause: error },
-    );
+    throw damaged(paths, error);
   }
+}
+
+function damaged({ root, identity }: DataPaths, cause: unknown): DroverError {
+  return new DroverError(
+    'FILE_INVALID',
+    `The identity in ${root} cannot be read (${(cause as Error).message}). If it is damaged, remove ${identity} and join again with a new token`,
+    { cause },
+  );
 }
 
 /** Writes the identity; `identity.json` comes last, so a host has joined wholly or not at all. */

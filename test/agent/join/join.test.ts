@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { test } from 'node:test';
 import { openDataDirectory } from '../../../agent/data-paths.ts';
@@ -33,6 +33,17 @@ test('a host that joins has its identity and key on disk, readable by its user o
   assert.deepEqual(loadIdentity(paths), identity);
   for (const path of [paths.key, paths.identity, paths.certificate]) assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.match(readFileSync(paths.key, 'utf8'), /BEGIN PRIVATE KEY/);
+});
+
+test('an identity that is there and cannot be read is no reason to join as another node', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const { url } = await cluster.startController();
+  const paths = openDataDirectory(tempDirectory(t));
+  // Not to be read by anybody, whoever runs this.
+  mkdirSync(paths.identity);
+  const input = { dataDirectory: paths.root, join: { controllerUrl: url, token: cluster.token } };
+  await assert.rejects(runAgent(input, t.signal, sink), { code: 'FILE_INVALID' });
+  assert.deepEqual(readdirSync(paths.root).sort(), ['identity.json', 'run']);
 });
 
 test('a controller whose authority is not the one of the token is refused, and nothing is written', async (t) => {
