@@ -9,6 +9,8 @@ import type { ReportedRun } from '../job-run/job-run-keeper.ts';
 const coalesceMs = 20;
 /** Usage, and what a lost report held. */
 const intervalMs = 1_000;
+/** A store that failed over may lack what it had taken, and nobody knows: so what has not changed is told again. */
+const repeatAfterMs = 30_000;
 /** A timer may fire a little early, and the leader compares exactly. */
 const timerSlackMs = 2;
 
@@ -30,6 +32,7 @@ export class Reporter {
   readonly #loop: Loop;
   #sequence = 0;
   #taken: string | null = null;
+  #takenAtMs = 0;
   #milestone: NodeJS.Timeout | undefined;
 
   constructor(options: ReporterOptions) {
@@ -58,14 +61,15 @@ export class Reporter {
   }
 
   async #run(): Promise<void> {
-    const { instances, runs, router, planVersion, send } = this.#options;
+    const { instances, runs, router, planVersion, send, clock } = this.#options;
     const found = instances();
     if (found === null) return;
     const routerStatus = router();
     const foundRuns = runs();
     const essence = JSON.stringify([found.map(essenceOf), foundRuns, routerStatus, planVersion()]);
     this.#scheduleMilestone(found);
-    if (essence === this.#taken) return;
+    const nowMs = clock.monotonicMs();
+    if (essence === this.#taken && nowMs - this.#takenAtMs < repeatAfterMs) return;
     this.#sequence += 1;
     const taken = await send({
       sequence: this.#sequence,
@@ -75,6 +79,7 @@ export class Reporter {
       router: routerStatus,
     });
     this.#taken = taken ? essence : null;
+    this.#takenAtMs = nowMs;
   }
 
   /** An instance that has been healthy for long enough is news, and no event tells of it. */
