@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../../sdk/client/create-client.ts';
+import { isDroverError } from '../../shared/contracts/drover-error.ts';
 import { defineCommand } from '../command.ts';
 import { requestExitCodes } from '../exit-codes.ts';
 import { isLive } from '../follow/instance-condition.ts';
@@ -30,11 +32,13 @@ export const nodeDrain = defineCommand({
     const live = createLiveBlock(output);
     let before = -1;
     for (;;) {
-      const left = (await client.listInstances({ query: { node: node.id } })).filter(isLive).length;
-      if (output.json && left !== before) output.object({ type: 'drain', node: node.id, instances: left });
+      const left = await countLive(client, node.id);
+      if (left === null) {
+        if (output.isTerminal) live.draw([`draining ${node.name}: waiting for a controller…`]);
+      } else if (output.json && left !== before) output.object({ type: 'drain', node: node.id, instances: left });
       else if (output.isTerminal) live.draw([`draining ${node.name}: ${count(left, 'instance')} left`]);
       else if (left !== before) output.line(`draining ${node.name}: ${count(left, 'instance')} left`);
-      before = left;
+      before = left ?? before;
       if (left === 0 || options.detach) break;
       await sleep(intervalMs, undefined, { signal: limit }).catch(() => undefined);
       if (limit.aborted) {
@@ -47,3 +51,13 @@ export const nodeDrain = defineCommand({
     return 0;
   },
 });
+
+/** Null while no controller says so: the draining goes on without being watched. */
+async function countLive(client: Client, node: string): Promise<number | null> {
+  try {
+    return (await client.listInstances({ query: { node } })).filter(isLive).length;
+  } catch (error) {
+    if (isDroverError(error) && error.retryable) return null;
+    throw error;
+  }
+}
