@@ -17,7 +17,7 @@ export interface ClientOptions {
   readonly ca?: string;
   /** Ends everything under way; pending calls reject with its reason. */
   readonly signal: AbortSignal;
-  /** From sending a request to the head of its answer. Default 15 s, and 6 s for what only reads. */
+  /** From sending a request to the head of its answer. Default 15 s, and 6 s for what only reads, as between its parts. */
   readonly answerTimeoutMs?: number;
 }
 
@@ -41,7 +41,7 @@ export function createClient(options: ClientOptions): Client {
   const readTimeoutMs = options.answerTimeoutMs ?? defaultReadTimeoutMs;
   if (urls.length === 0) throw new DroverError('ARGUMENT_INVALID', 'A client needs the url of at least one controller');
   const transport = createTransport({ token, ca, answerTimeoutMs, readTimeoutMs });
-  const failover = createFailover(urls, transport);
+  const failover = createFailover(urls, transport, readTimeoutMs);
 
   function call(operation: Operation, parts: RequestParts, options: CallOptions): unknown {
     const callSignal = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
@@ -62,7 +62,7 @@ export function createClient(options: ClientOptions): Client {
     return (async () => {
       const response = await failover.send(buildRequest(operation, parts), { signal: callSignal });
       if (operation.stream === 'binary') return response;
-      const text = await readText(response, maxAnswerBytes).catch((cause) => {
+      const text = await readText(response, { maxBytes: maxAnswerBytes, silenceMs: readTimeoutMs }).catch((cause) => {
         if (callSignal.aborted) throw callSignal.reason;
         throw new DroverError('CONTROLLER_UNREACHABLE', `The answer of a controller was cut short: ${cause.message}`, {
           cause,

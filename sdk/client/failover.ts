@@ -18,15 +18,18 @@ export interface Failover {
 
 /**
  * Sends each request to the controller that answered last, and to the others in turn when it gives no answer. A request
- * that may have been carried out is repeated only if repeating it is harmless; an answer, good or bad, is final.
+ * that may have been carried out is repeated only if repeating it is harmless; an answer, good or bad, is final, but for
+ * one: that the store cannot be reached may be true of one controller alone.
  */
-export function createFailover(urls: readonly string[], transport: Transport): Failover {
+export function createFailover(urls: readonly string[], transport: Transport, silenceMs: number): Failover {
   let preferred = 0;
   return {
     async send(request, options) {
       const failures = new Map<string, UnansweredError>();
+      const cutOff = new Map<number, DroverError>();
       const first = preferred;
       for (let attempt = 0; attempt < urls.length * rounds; attempt++) {
+        if (cutOff.size === urls.length) break;
         if (attempt > 0 && attempt % urls.length === 0) {
           await sleep(pauseBetweenRoundsMs, undefined, { signal: options.signal }).catch(() => {
             throw options.signal.reason;
@@ -34,18 +37,25 @@ export function createFailover(urls: readonly string[], transport: Transport): F
         }
         const index = (first + attempt) % urls.length;
         const url = urls[index]!;
+        if (cutOff.has(index)) continue;
         try {
           const response = await transport.send(url, request, options);
           preferred = index;
           if (response.statusCode! < 400) return response;
-          throw await readProblem(response, url);
+          const problem = await readProblem(response, { url, silenceMs });
+          if (problem.code !== 'STORE_UNREACHABLE') throw problem;
+          // Whoever asks again asks another.
+          preferred = (index + 1) % urls.length;
+          if (!request.repeatable) throw problem;
+          cutOff.set(index, problem);
         } catch (error) {
           if (!(error instanceof UnansweredError)) throw error;
           failures.set(url, error);
           if (error.sent && !request.repeatable) throw unknownOutcome(error);
         }
       }
-      throw unreachable([...failures.values()]);
+      const [refusal] = cutOff.values();
+      throw refusal ?? unreachable([...failures.values()]);
     },
   };
 }
@@ -63,8 +73,11 @@ function unknownOutcome(failure: UnansweredError): DroverError {
   return new DroverError('CONTROLLER_UNREACHABLE', message, { details: { urls: [failure.url] }, cause: failure });
 }
 
-async function readProblem(response: IncomingMessage, url: string): Promise<DroverError> {
-  const body = await readText(response, maxProblemBytes).catch(() => '');
+async function readProblem(
+  response: IncomingMessage,
+  { url, silenceMs }: { readonly url: string; readonly silenceMs: number },
+): Promise<DroverError> {
+  const body = await readText(response, { maxBytes: maxProblemBytes, silenceMs }).catch(() => '');
   const problem = problemSchema.safeParse(parseJson(body));
   if (problem.success) return fromProblem(problem.data);
   return new DroverError(
@@ -74,8 +87,15 @@ async function readProblem(response: IncomingMessage, url: string): Promise<Drov
   );
 }
 
-/** Reads a whole body as text. @throws Error when it is cut short or longer than `maxBytes`. */
-export async function readText(response: IncomingMessage, maxBytes: number): Promise<string> {
+export interface ReadTextOptions {
+  readonly maxBytes: number;
+  /** A controller that sends nothing for so long is not there any more, whether its connection says so or not. */
+  readonly silenceMs: number;
+}
+
+/** Reads a whole body as text. @throws Error when it is cut short, comes to a standstill, or is too long. */
+export async function readText(response: IncomingMessage, { maxBytes, silenceMs }: ReadTextOptions): Promise<string> {
+  response.setTimeout(silenceMs, () => response.destroy(new Error(`nothing came for ${silenceMs} ms`)));
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {

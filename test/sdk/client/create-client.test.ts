@@ -103,13 +103,51 @@ test('a change that cannot have been sent goes to the next controller', async (t
   assert.deepEqual(await connect(t, [dead, fake.url]).reloadService({ params: { name: 'hello' } }), accepted);
 });
 
-test('a store that is down is an answer, and final', async (t) => {
+function noStore(): never {
+  throw new DroverError('STORE_UNREACHABLE', 'Redis cannot be reached');
+}
+
+test('a controller that cannot reach the store is left for the next one, which is asked first from then on', async (t) => {
   const [first, second] = await pair(t);
-  first.handlers.listNodes = () => {
-    throw new DroverError('STORE_UNREACHABLE', 'Redis cannot be reached');
-  };
-  await assert.rejects(connect(t, [first.url, second.url]).listNodes(), { code: 'STORE_UNREACHABLE' });
+  first.handlers.listNodes = noStore;
+  second.handlers.listNodes = () => [sampleNode()];
+  const client = connect(t, [first.url, second.url]);
+  assert.equal((await client.listNodes()).length, 1);
+  assert.equal((await client.listNodes()).length, 1);
+  assert.equal(first.calls.length, 1);
+});
+
+test('a store that no controller reaches is the answer, of each of them once', async (t) => {
+  const [first, second] = await pair(t);
+  first.handlers.listNodes = second.handlers.listNodes = noStore;
+  const dead = `http://127.0.0.1:${await ownPort()}`;
+  await assert.rejects(connect(t, [first.url, dead, second.url]).listNodes(), { code: 'STORE_UNREACHABLE' });
+  assert.deepEqual([first.calls.length, second.calls.length], [1, 1]);
+});
+
+test('a change that the store may have taken is not repeated, and the next call goes to another controller', async (t) => {
+  const [first, second] = await pair(t);
+  first.handlers.reloadService = noStore;
+  second.handlers.reloadService = () => accepted;
+  const client = connect(t, [first.url, second.url]);
+  await assert.rejects(client.reloadService({ params: { name: 'hello' } }), { code: 'STORE_UNREACHABLE' });
   assert.equal(second.calls.length, 0);
+  assert.deepEqual(await client.reloadService({ params: { name: 'hello' } }), accepted);
+});
+
+test('an answer that comes to a standstill is given up, though its connection stands', async (t) => {
+  const fake = await startFakeRest(t, {
+    listNodes({ response }) {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' }).write('[{"');
+      return new Promise(() => {});
+    },
+  });
+  const client = createClient({ urls: [fake.url], token: fakeToken, signal: t.signal, answerTimeoutMs: 200 });
+  t.after(() => client.close());
+  await assert.rejects(client.listNodes({}, { signal: AbortSignal.timeout(5_000) }), {
+    code: 'CONTROLLER_UNREACHABLE',
+    message: /cut short: nothing came for 200 ms/,
+  });
 });
 
 test('when no controller answers, the error names each with its reason', async (t) => {
