@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import { fieldLines } from './field-lines.ts';
 import type { ResponseHead } from './response-head.ts';
 
+/** A client that is gone without a word would keep its tunnel, and a connection of the worker, for ever. */
+const probeAfterMs = 60_000;
+
 export interface TunnelEnds {
   readonly client: Socket;
   readonly upstream: Socket;
@@ -15,7 +18,8 @@ export interface TunnelEnds {
 
 /**
  * Joins both sides after a 101 and calls `onClosed` once when both are closed. Either side may end its direction first;
- * an error or close of one side closes the other. There is no time limit: a WebSocket may be silent for hours.
+ * an error or close of one side closes the other. There is no time limit: a WebSocket may be silent for hours,
+ * as long as its host is there.
  */
 export function openTunnel(ends: TunnelEnds, onClosed: () => void): void {
   const { client, upstream, head } = ends;
@@ -29,6 +33,7 @@ export function openTunnel(ends: TunnelEnds, onClosed: () => void): void {
     other.destroySoon();
     if (--open === 0) onClosed();
   };
+  client.setKeepAlive(true, probeAfterMs);
   client.on('error', () => client.destroy());
   upstream.on('error', () => upstream.destroy());
   client.on('close', closed(upstream));

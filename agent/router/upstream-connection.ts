@@ -10,6 +10,8 @@ import { UpstreamSocket } from './upstream-socket.ts';
 const idleMs = 4_000;
 /** How much earlier than an announced `Keep-Alive: timeout=` we stop using a connection. */
 const idleMarginMs = 1_000;
+/** A host that is gone without a word is seen some seconds after so long a silence, also in the middle of a response. */
+const probeAfterMs = 15_000;
 
 /** Whom a connection works for; `null` while it is idle. */
 export interface ConnectionOwner extends ResponseSink {
@@ -39,7 +41,10 @@ export class UpstreamConnection {
     this.#upstream = upstream;
     this.owner = owner;
     const { address, port } = upstream.endpoint;
-    this.socket = new UpstreamSocket({ allowHalfOpen: true }).setNoDelay(true).connect({ host: address, port });
+    this.socket = new UpstreamSocket({ allowHalfOpen: true })
+      .setNoDelay(true)
+      .setKeepAlive(true, probeAfterMs)
+      .connect({ host: address, port });
     this.socket.on('connect', () => {
       this.isConnected = true;
       upstream.markUp();

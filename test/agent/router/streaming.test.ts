@@ -193,3 +193,40 @@ test('no instance for an upgrade is 503', async (t) => {
   const bytes = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
   assert.match(await rawCall(router.record.port, bytes), /^HTTP\/1\.1 503 /);
 });
+
+test('the kernel is asked to find out that a host of a worker, or of a client of a tunnel, has gone without a word', async (t) => {
+  const router = await startRouter(t);
+  const worker = await startWorker(t, (_request, response) => void response.writeHead(200).write('first part'));
+  const sockets = new WebSocketServer({ server: worker.server });
+  t.after(() => sockets.close());
+  await router.route([web([worker.port])]);
+  const socket = new WebSocket(`ws://127.0.0.1:${router.record.port}/`);
+  t.after(() => socket.terminate());
+  await once(socket, 'open');
+  const sent = request(router.url, { agent: false }).end();
+  t.after(() => sent.destroy());
+  sent.on('error', () => {});
+  await once(sent, 'response');
+
+  const toWorker = () => probedConnections(({ remote }) => remote === worker.port);
+  await eventually(() => assert.deepEqual(toWorker(), [true, true]));
+  const client = (socket as unknown as { _socket: { localPort: number } })._socket.localPort;
+  await eventually(() =>
+    assert.deepEqual(
+      probedConnections(({ remote }) => remote === client),
+      [true],
+    ),
+  );
+});
+
+/** For each established connection of this host that is meant: whether its timer is that of keep-alive probes. */
+function probedConnections(
+  isMeant: (ports: { readonly local: number; readonly remote: number }) => boolean,
+): boolean[] {
+  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
+  return lines.flatMap((line) => {
+    const [, local = '', remote = '', state, , timer = ''] = line.trim().split(/\s+/);
+    const port = (address: string) => Number.parseInt(address.split(':')[1] ?? '', 16);
+    return state === '01' && isMeant({ local: port(local), remote: port(remote) }) ? [timer.startsWith('02:')] : [];
+  });
+}
