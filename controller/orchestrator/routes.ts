@@ -1,23 +1,27 @@
 import type { Endpoint, Instance, RoutedService, Service } from '../../shared/contracts/entities.ts';
+import { isAhead } from '../../shared/state/routing-epochs.ts';
 import { compareText, type Draft, isLive } from './draft.ts';
 
 /**
- * Publishes the next routing table where it differs from the current one, or where an instance that may be in use is
- * to leave it: that instance gets an epoch whose acknowledgement it waits for.
+ * Publishes the next routing table where it differs from the current one, where a router has another that the store has
+ * lost, or where an instance that may be in use is to leave it: that instance gets an epoch whose acknowledgement it waits
+ * for.
  */
 export function publishRoutes(draft: Draft): void {
-  const current = draft.input.snapshot.routes.services;
+  const { routes, routers } = draft.input.snapshot;
+  const current = routes.services;
   const services = buildTable(draft);
   const drained = [...draft.instances()].filter(
     (instance) =>
       isLive(instance) && instance.desired === 'drain' && instance.drainEpoch === null && mayBeInUse(draft, instance),
   );
-  if (drained.length === 0 && fingerprint(services) === fingerprint(current)) return;
+  const isLost = routers.some((router) => isAhead(router, routes));
+  if (drained.length === 0 && !isLost && fingerprint(services) === fingerprint(current)) return;
   draft.act({
     type: 'publishRoutes',
     services,
     drained: drained.map(({ id }) => id),
-    reason: describeChange(current, services),
+    reason: describeChange(current, services, isLost),
   });
 }
 
@@ -111,7 +115,7 @@ function fingerprint(services: readonly RoutedService[]): string {
   );
 }
 
-function describeChange(before: readonly RoutedService[], after: readonly RoutedService[]): string {
+function describeChange(before: readonly RoutedService[], after: readonly RoutedService[], isLost: boolean): string {
   const ids = (services: readonly RoutedService[], name: string): Set<string> =>
     new Set(services.find((service) => service.name === name)?.endpoints.map(({ instanceId }) => instanceId));
   const names = new Set([...before, ...after].map(({ name }) => name));
@@ -121,5 +125,6 @@ function describeChange(before: readonly RoutedService[], after: readonly Routed
     const removed = [...old].filter((id) => !now.has(id)).length;
     return added + removed === 0 ? [] : [`${name}: ${now.size} endpoints (${added} added, ${removed} removed)`];
   });
-  return changes.length > 0 ? changes.join('; ') : 'instances leave ports that others share';
+  if (changes.length > 0) return changes.join('; ');
+  return isLost ? 'a router has a table that the store has lost' : 'instances leave ports that others share';
 }

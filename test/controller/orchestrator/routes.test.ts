@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Instance, RoutedService } from '../../../shared/contracts/entities.ts';
-import { decideOn, makeInstance, makeNode, makeService, makeSpec, only } from './cluster-fixture.ts';
+import { decideOn, makeInstance, makeNode, makeRouter, makeService, makeSpec, only } from './cluster-fixture.ts';
 
 const routes = [{ path: '/' }];
 
@@ -66,4 +66,22 @@ test('cluster instances that share a port are one endpoint with their number as 
   assert.deepEqual(others, []);
   assert.equal(endpoint?.instanceId, 'a');
   assert.equal(endpoint?.weight, 2);
+});
+
+test('a router that has a table which the store has lost gets another, also of equal content', () => {
+  const instances = [makeInstance('a')];
+  const services = publish(instances)?.services ?? [];
+  const publishWith = (epoch: number, generation = 'g') =>
+    only(
+      decideOn({
+        specs: [makeSpec({ routes })],
+        instances,
+        routers: [makeRouter('n0', { epoch, generation })],
+        routes: { epoch: 5, generation: 'g', services: [...services] },
+      }),
+      'publishRoutes',
+    );
+  assert.deepEqual(publishWith(5), []);
+  assert.deepEqual(publishWith(6, 'before it was set up anew'), []);
+  assert.equal(publishWith(6)[0]?.reason, 'a router has a table that the store has lost');
 });

@@ -1,4 +1,5 @@
-import type { RoutingTable } from '../../../contracts/entities.ts';
+import type { RouterStatus, RoutingTable } from '../../../contracts/entities.ts';
+import { isAhead } from '../../../state/routing-epochs.ts';
 import { canonicalJson } from '../canonical-json.ts';
 import { commit, type Expectation, type Write } from '../commit.ts';
 import type { InstanceDocument } from '../instance-document.ts';
@@ -7,18 +8,26 @@ import { parseRoutes } from '../route-store.ts';
 import type { ActionContext, ActionOf } from './action-context.ts';
 
 /**
- * Publishes the next epoch. An instance keeps the first epoch that had it no longer; one that has gone in between
- * needs none. Equal content and nothing newly drained is no new epoch.
+ * Publishes the next epoch: the last one plus one, or the clock of Redis in milliseconds, whichever is higher, so that a store
+ * that lost its last writes gives no number again that a router has. An instance keeps the first epoch that had it no
+ * longer; one that has gone in between needs none. Equal content and nothing newly drained is no new epoch, unless a router
+ * has a later one than the store.
  */
 export async function publishRoutes(context: ActionContext, action: ActionOf<'publishRoutes'>): Promise<boolean> {
   const { store, term, actor } = context;
   const { keys } = store;
-  const [text, generation] = await store.ask('read the routes', (redis) =>
-    Promise.all([redis.get(keys.routes), redis.hget(keys.cluster, 'generation')]),
+  const [text, generation, routers, [seconds, microseconds]] = await store.ask('read the routes', (redis) =>
+    Promise.all([
+      redis.get(keys.routes),
+      redis.hget(keys.cluster, 'generation'),
+      redis.hvals(keys.routers),
+      redis.time(),
+    ]),
   );
   const current = parseRoutes(text ?? '', generation ?? '');
+  const clockMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   const table: RoutingTable = {
-    epoch: current.epoch + 1,
+    epoch: Math.max(current.epoch + 1, clockMs),
     generation: generation ?? '',
     services: [...action.services],
   };
@@ -33,7 +42,8 @@ export async function publishRoutes(context: ActionContext, action: ActionOf<'pu
     write.push(['HSET', keys.instances, instanceId, JSON.stringify(next)]);
   }
   const same = canonicalJson(current.services) === canonicalJson(table.services);
-  const changed = write.length > 0 || !same || current.generation !== table.generation;
+  const isLost = routers.some((router) => isAhead(JSON.parse(router) as RouterStatus, current));
+  const changed = write.length > 0 || !same || isLost || current.generation !== table.generation;
   if (changed) write.push(['SET', keys.routes, JSON.stringify(table)]);
   const { committed } = await commit(store, 'publish the routes', {
     term,

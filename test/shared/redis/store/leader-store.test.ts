@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 
 import type { LeaderAction } from '../../../../shared/contracts/leader-action.ts';
+import { createKeys } from '../../../../shared/redis/keys.ts';
 import { apply, create, join, lead, node, request, spec, startStores, term } from './support/store-fixture.ts';
 
 const open = await startStores({ after });
@@ -111,9 +112,37 @@ test('a drained instance keeps the first epoch that had it no longer', async (t)
   const routed = { name: 'web', routes: [{ port: 80 }], endpoints: [] };
   await apply(fixture, { type: 'publishRoutes', services: [routed], drained: [], reason: 'x' });
   await apply(fixture, { type: 'publishRoutes', services: [], drained: ['i1'], reason: 'x' });
+  const { epoch } = await fixture.store.routes.current();
   await apply(fixture, { type: 'publishRoutes', services: [routed], drained: ['i1', 'gone'], reason: 'x' });
-  assert.equal((await fixture.store.instances.get('i1'))?.drainEpoch, 2);
-  assert.deepEqual(await fixture.store.routes.current(), { epoch: 3, generation: '', services: [routed] });
+  assert.equal((await fixture.store.instances.get('i1'))?.drainEpoch, epoch);
+  const last = await fixture.store.routes.current();
+  assert.ok(last.epoch > epoch);
+  assert.deepEqual(last, { epoch: last.epoch, generation: '', services: [routed] });
+});
+
+test('a store that lost its last writes gives no routing epoch again, and another for a table that only a router has', async (t) => {
+  const fixture = await withInstance(t);
+  const { store, client, prefix } = fixture;
+  const routed = { name: 'web', routes: [{ port: 80 }], endpoints: [] };
+  const publish = async (port: number) => {
+    const services = [{ ...routed, routes: [{ port }] }];
+    await apply(fixture, { type: 'publishRoutes', services, drained: [], reason: 'x' });
+    return (await store.routes.current()).epoch;
+  };
+  const first = await publish(80);
+  const { routes } = createKeys(prefix);
+  const kept = (await client.get(routes)) ?? '';
+  const lost = await publish(81);
+  await client.set(routes, kept);
+  const router = { epoch: first, generation: '', busy: [], errors: [], listen: '' };
+  const report = (sequence: number, epoch: number) =>
+    store.instances.report('node-a', 's', { sequence, planVersion: 0, instances: [], router: { ...router, epoch } });
+  await report(1, first);
+  assert.equal(await publish(80), first, 'nothing is new');
+  await report(2, lost);
+  assert.ok((await publish(80)) > lost);
+  await client.set(routes, kept);
+  assert.ok((await publish(82)) > lost);
 });
 
 test('a deployment obeys its states, and its end frees the service', async (t) => {
