@@ -13,11 +13,12 @@ export interface AgentLock {
 
 /**
  * Makes this process the only agent of its data directory. The lock is a socket name in the kernel, which frees it at the
- * very end of the process, however that comes; `agent.json` only tells people and `stopEverything` who holds it.
+ * very end of the process, however that comes; `agent.json` only tells people and `stopEverything` who holds it, so that a
+ * full disk, which `onUnrecorded` hears of, keeps no agent from its work.
  *
  * @throws DroverError NODE_ALREADY_JOINED when another agent runs there.
  */
-export async function acquireAgentLock(paths: DataPaths): Promise<AgentLock> {
+export async function acquireAgentLock(paths: DataPaths, onUnrecorded: (error: Error) => void): Promise<AgentLock> {
   const server = createServer((socket) => socket.destroy());
   const name = createHash('sha256').update(paths.root).digest('hex').slice(0, 32);
   server.listen(`\0drover-agent-${name}`);
@@ -33,7 +34,11 @@ export async function acquireAgentLock(paths: DataPaths): Promise<AgentLock> {
     );
   }
   server.unref();
-  writeFileDurably(paths.agent, JSON.stringify(readProcessIdentity(process.pid)));
+  try {
+    writeFileDurably(paths.agent, JSON.stringify(readProcessIdentity(process.pid)));
+  } catch (error) {
+    onUnrecorded(error as Error);
+  }
   return {
     async release() {
       rmSync(paths.agent, { force: true });

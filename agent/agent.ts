@@ -76,7 +76,11 @@ export class Agent {
     this.#plans = new PlanStore(paths.plan, ({ message }) =>
       logger.error('the plan could not be saved; it is followed all the same', { reason: message }),
     );
-    this.#contact = new Contact(paths.contact);
+    this.#contact = new Contact(paths.contact, ({ message }) =>
+      logger.error('the last contact could not be saved; an agent that starts now has an earlier one', {
+        reason: message,
+      }),
+    );
     this.#controllers = new KnownControllers(identity.controllers, (urls) => {
       try {
         rememberControllers(paths, identity, urls);
@@ -90,6 +94,8 @@ export class Agent {
       directory: paths.artifacts,
       controllers: () => this.#controllers.current,
       tls: { ca: identity.authority, cert: identity.certificate, key: identity.key },
+      onSdkUnsaved: ({ message }) =>
+        logger.error('the package "drover" for services could not be saved', { reason: message }),
     });
     this.#bundles = new BundleHost({
       root: paths.bundles,

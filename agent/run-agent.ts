@@ -30,7 +30,9 @@ export async function runAgent(
       at: paths.routerSocket,
     });
   }
-  const lock = await acquireAgentLock(paths);
+  const lock = await acquireAgentLock(paths, ({ message }) =>
+    logger.error('which process this agent is could not be saved', { reason: message }),
+  );
   try {
     const identity = await joinOnce(options, paths, logger);
     const agent = new Agent({ identity, facts: readNodeFacts(options), options, paths, logger });

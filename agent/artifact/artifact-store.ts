@@ -25,6 +25,8 @@ export interface ArtifactStoreOptions {
   readonly directory: string;
   readonly controllers: () => readonly string[];
   readonly tls: ControllerRequest['tls'];
+  /** The package for services is not as this agent would have it, as on a full disk. */
+  readonly onSdkUnsaved?: (error: Error) => void;
 }
 
 /** Beside the artifacts, where modules of all of them look. */
@@ -47,7 +49,11 @@ export class ArtifactStore {
     for (const name of readdirSync(options.directory)) {
       if (name.includes('.')) rmSync(join(options.directory, name), { recursive: true, force: true });
     }
-    provideSdk(options.directory);
+    try {
+      provideSdk(options.directory);
+    } catch (error) {
+      options.onSdkUnsaved?.(error as Error);
+    }
   }
 
   /**

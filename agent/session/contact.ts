@@ -16,11 +16,15 @@ const writeIntervalMs = 500;
  */
 export class Contact {
   readonly #path: string;
+  readonly #onUnsaved: (error: Error) => void;
   #atMs: number;
   #writtenAtMs = Number.NEGATIVE_INFINITY;
+  #isSaved = true;
 
-  constructor(path: string) {
+  /** `onUnsaved` hears, once until it works again, that it cannot be written: an agent that starts then has an earlier one. */
+  constructor(path: string, onUnsaved: (error: Error) => void) {
     this.#path = path;
+    this.#onUnsaved = onUnsaved;
     this.#atMs = readContact(path) ?? bootClockMs();
   }
 
@@ -30,10 +34,19 @@ export class Contact {
     this.#atMs = Math.max(this.#atMs, nowMs - agoMs);
     if (!persist || nowMs - this.#writtenAtMs < writeIntervalMs) return;
     this.#writtenAtMs = nowMs;
-    const record: ContactRecord = { bootId: readBootId(), atMs: this.#atMs };
-    // After a crash of the host nothing runs that it would matter for, so it is not forced to disk.
-    writeFileSync(`${this.#path}.tmp`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${this.#path}.tmp`, this.#path);
+    this.#save({ bootId: readBootId(), atMs: this.#atMs });
+  }
+
+  /** A full disk must not cost the session. After a crash of the host nothing runs that it would matter for: it is not forced to disk. */
+  #save(record: ContactRecord): void {
+    try {
+      writeFileSync(`${this.#path}.tmp`, JSON.stringify(record), { mode: 0o600 });
+      renameSync(`${this.#path}.tmp`, this.#path);
+      this.#isSaved = true;
+    } catch (error) {
+      if (this.#isSaved) this.#onUnsaved(error as Error);
+      this.#isSaved = false;
+    }
   }
 
   cutOffForMs(): number {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { stopEverything } from '../../agent/stop-everything.ts';
 import { freePort } from '../../shared/runtime/free-port.ts';
@@ -6,6 +8,7 @@ import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
 import { startHealthyWeb, web } from '../support/healthy-web.ts';
+import { ownPort } from '../support/own-port.ts';
 
 test('after a restart nothing is started before a controller has confirmed the plan, and what runs goes on', async (t) => {
   const { cluster, controller, agent, port, pid } = await startHealthyWeb(t);
@@ -67,6 +70,20 @@ test('a service that must not run cut off is stopped by the clock of its host', 
   await controller.kill();
   await eventually(() => assert.equal(isProcessAlive(pid!), false), { timeoutMs: 10_000 });
   assert.equal(isProcessAlive(cluster.status('web-0-a').pid!), true);
+});
+
+test('a disk that does not take the time of the last contact costs no session', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
+  mkdirSync(join(agent.data, 'contact.json.tmp'));
+  cluster.addRevision('only', { ...web, placement: { onDisconnect: 'stop', stopAfterMs: 60_000 } });
+  // Of the beats from now on each has a time to be saved.
+  await eventually(() => assert.match(agent.log, /the last contact could not be saved/), { timeoutMs: 10_000 });
+  const before = cluster.hellos;
+  cluster.want([{ instanceId: 'only-0-a', service: 'only', port: await ownPort() }]);
+  await eventually(() => assert.equal(cluster.status('only-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
+  assert.equal(cluster.hellos, before);
+  assert.equal(agent.log.split('the last contact could not be saved').length, 2, 'told once');
 });
 
 test('a plan of an earlier leader is refused', async (t) => {

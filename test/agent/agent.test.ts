@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../shared/runtime/free-port.ts';
-import { isProcessAlive, startAgent } from '../support/agent-process.ts';
+import { type AgentProcess, isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
 import { startHealthyWeb, web } from '../support/healthy-web.ts';
@@ -91,7 +91,21 @@ test('a controller that is added while no plan changes is known from the next he
   const agent = await startAgent(t, { cluster, controller });
   const added = 'https://127.0.0.1:1';
   cluster.controllersInHeartbeats = [controller.url, added];
-  const remembered = () =>
-    (JSON.parse(readFileSync(join(agent.data, 'identity.json'), 'utf8')) as { controllers: string[] }).controllers;
-  await eventually(() => assert.deepEqual(remembered(), [controller.url, added]));
+  await eventually(() => assert.deepEqual(remembered(agent), [controller.url, added]));
 });
+
+test('an agent starts though the disk does not take who it is', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
+  await agent.kill();
+  mkdirSync(join(agent.data, 'agent.json.tmp'));
+  rmSync(join(agent.data, 'artifacts/node_modules/drover/package.json'));
+  mkdirSync(join(agent.data, 'artifacts/node_modules/drover/package.json.tmp'));
+  const before = cluster.hellos;
+  agent.start();
+  await eventually(() => assert.ok(cluster.hellos > before, agent.log), { timeoutMs: 10_000 });
+});
+
+function remembered({ data }: AgentProcess): string[] {
+  return (JSON.parse(readFileSync(join(data, 'identity.json'), 'utf8')) as { controllers: string[] }).controllers;
+}
