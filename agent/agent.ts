@@ -92,7 +92,7 @@ export class Agent {
     this.#controllers.learn(this.#plans.plan?.controllers ?? []);
     this.#artifacts = new ArtifactStore({
       directory: paths.artifacts,
-      controllers: () => this.#controllers.current,
+      controllers: () => this.#controllers.inTurn(null),
       tls: { ca: identity.authority, cert: identity.certificate, key: identity.key },
       onSdkUnsaved: ({ message }) =>
         logger.error('the package "drover" for services could not be saved', { reason: message }),
@@ -113,7 +113,8 @@ export class Agent {
       paths,
       nodeName: facts.name,
       address: facts.address,
-      plan: this.#plans.plan,
+      // Workers keep them for as long as they live: also those that a list of some seconds ago may lack.
+      plan: this.#plans.plan && { ...this.#plans.plan, controllers: this.#controllers.inTurn(null) },
       baseEnvironment: environment,
     });
     this.#runs = new JobRunKeeper({

@@ -23,6 +23,7 @@ const keptUnplanned = 3;
 
 export interface ArtifactStoreOptions {
   readonly directory: string;
+  /** In the order in which they are to be asked. */
   readonly controllers: () => readonly string[];
   readonly tls: ControllerRequest['tls'];
   /** The package for services is not as this agent would have it, as on a full disk. */
@@ -101,7 +102,7 @@ export class ArtifactStore {
 
   async #download(digest: string, part: string): Promise<Date> {
     const reasons: string[] = [];
-    for (const controller of shuffled(this.#options.controllers())) {
+    for (const controller of this.#options.controllers()) {
       try {
         const { found, uploadedAt } = await this.#downloadFrom(controller, digest, part);
         if (found === digest) return uploadedAt;
@@ -142,11 +143,4 @@ function isTransient(error: unknown): boolean {
   if (isDroverError(error)) return error.retryable;
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ETIMEDOUT' || code === 'EPIPE';
-}
-
-function shuffled(urls: readonly string[]): string[] {
-  return [...urls]
-    .map((url) => ({ url, key: Math.random() }))
-    .sort((a, b) => a.key - b.key)
-    .map(({ url }) => url);
 }

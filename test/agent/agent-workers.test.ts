@@ -7,8 +7,10 @@ import { create } from 'tar';
 import { freePort } from '../../shared/runtime/free-port.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
-import { startFakeCluster } from '../support/fake-cluster.ts';
+import { type FakeCluster, startFakeCluster } from '../support/fake-cluster.ts';
 import { web } from '../support/healthy-web.ts';
+import type { Lifetime } from '../support/lifetime.ts';
+import { ownPort } from '../support/own-port.ts';
 import { tempDirectory } from '../support/temp-directory.ts';
 
 test('log lines are read from the host, and nothing is lost when files are rotated', async (t) => {
@@ -52,20 +54,25 @@ test('a router is launched, outlives its agent, applies the table, and its ackno
   await eventually(() => assert.equal(cluster.reports.at(-1)?.router?.epoch, 8, agent.log), { timeoutMs: 10_000 });
 });
 
+test('a host whose list lacks the controller that it speaks with asks that one too, and names it to workers', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const controller = await cluster.startController();
+  const agent = await startAgent(t, { cluster, controller });
+  // As from a store that has not heard of this controller yet.
+  const listed = 'https://127.0.0.1:1';
+  cluster.updatePlan({ controllers: [listed], coordination: { redisUrl: null, prefix: 'p', apiToken: 't' } });
+  const artifact = await packServer(t, cluster, 'process.env.DROVER_URL');
+  cluster.addRevision('app', { script: 'server.mjs', expectListen: true }, { artifact });
+  const port = await ownPort();
+  cluster.want([{ instanceId: 'app-0-a', service: 'app', port }]);
+  await eventually(() => assert.equal(cluster.status('app-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}/`)).text(), `${listed},${controller.url}`);
+});
+
 test('an artifact is fetched, unpacked and run, and workers get no secret of the agent', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
-  const directory = tempDirectory(t);
-  writeFileSync(
-    join(directory, 'server.mjs'),
-    `import http from 'node:http';
-     http.createServer((q, s) => s.end(JSON.stringify(process.env))).listen(process.env.PORT, process.env.HOST);`,
-  );
-  const file = join(tempDirectory(t), 'artifact.tgz');
-  await create({ file, cwd: directory, gzip: true }, ['.']);
-  const bytes = readFileSync(file);
-  const artifact = createHash('sha256').update(bytes).digest('hex');
-  cluster.artifacts.set(artifact, bytes);
+  const artifact = await packServer(t, cluster, 'JSON.stringify(process.env)');
   cluster.addRevision('app', { script: 'server.mjs', env: { COLOUR: 'blue' }, expectListen: true }, { artifact });
   const port = await freePort();
   cluster.want([{ instanceId: 'app-3-a', service: 'app', port, slot: 3 }]);
@@ -108,3 +115,19 @@ test('two workers in cluster mode share a port, and one drains while the other s
   cluster.want([{ ...first!, desired: 'stop' }, second!]);
   await eventually(() => assert.equal(cluster.status('web-0-a').state, 'stopped', agent.log));
 });
+
+/** An artifact with a `server.mjs` that answers what `expression` is there; its digest. */
+async function packServer(t: Lifetime, cluster: FakeCluster, expression: string): Promise<string> {
+  const directory = tempDirectory(t);
+  writeFileSync(
+    join(directory, 'server.mjs'),
+    `import http from 'node:http';
+     http.createServer((q, s) => s.end(${expression})).listen(process.env.PORT, process.env.HOST);`,
+  );
+  const file = join(tempDirectory(t), 'artifact.tgz');
+  await create({ file, cwd: directory, gzip: true }, ['.']);
+  const bytes = readFileSync(file);
+  const artifact = createHash('sha256').update(bytes).digest('hex');
+  cluster.artifacts.set(artifact, bytes);
+  return artifact;
+}
