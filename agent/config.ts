@@ -9,7 +9,7 @@ export const agentOptionsSchema = z.object({
   join: z
     .object({
       controllerUrl: z.url({ protocol: /^https$/ }).describe('URL of any controller'),
-      token: z.string().min(1).max(256).describe('Join token of the cluster'),
+      token: z.string().min(1).max(256).optional().describe('Join token of the cluster'),
     })
     .optional()
     .describe('Needed once; a host that has joined keeps its identity'),

@@ -56,7 +56,8 @@ export function hasJoined(dataDirectory: string): boolean {
 async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger): Promise<NodeIdentity> {
   const known = loadIdentity(paths);
   if (known === null) {
-    if (options.join === undefined) {
+    const { controllerUrl, token } = options.join ?? {};
+    if (controllerUrl === undefined || token === undefined) {
       throw new DroverError(
         'REQUIREMENT_MISSING',
         'This host has not joined a cluster. Make a token with "drover token create", then run here: ' +
@@ -64,7 +65,7 @@ async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger)
       );
     }
     const identity = await join({
-      ...options.join,
+      ...{ controllerUrl, token },
       facts: readNodeFacts(options),
       ineligible: options.ineligible,
       paths,
@@ -72,7 +73,8 @@ async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger)
     logger.info('this host has joined', { nodeId: identity.nodeId, controllers: identity.controllers });
     return identity;
   }
-  if (options.join !== undefined && parseJoinToken(options.join.token).caDigest !== known.clusterCaDigest) {
+  const { controllerUrl, token } = options.join ?? {};
+  if (token !== undefined && parseJoinToken(token).caDigest !== known.clusterCaDigest) {
     throw new DroverError(
       'NODE_ALREADY_JOINED',
       `This host is node ${known.nodeId} of another cluster (authority ${known.clusterCaDigest.slice(0, 12)}…). ` +
@@ -81,5 +83,7 @@ async function joinOnce(options: AgentOptions, paths: DataPaths, logger: Logger)
     );
   }
   logger.info(`this host has joined already as ${known.nodeId}; starting`, { nodeId: known.nodeId });
-  return known;
+  if (controllerUrl === undefined) return known;
+  // All that it knows may have moved.
+  return { ...known, controllers: [...new Set([controllerUrl, ...known.controllers])] };
 }

@@ -79,8 +79,8 @@ export const agentJoin = defineCommand({
         output.note(`note ${options.tokenFile} cannot be read; this host has joined already and does not need it`);
       }
     }
-    const joins = token !== undefined || (args.controller !== undefined && !hasJoined(dataDirectory));
-    if (joins && (token === undefined || args.controller === undefined)) {
+    const mustJoin = token !== undefined || (args.controller !== undefined && !hasJoined(dataDirectory));
+    if (mustJoin && (token === undefined || args.controller === undefined)) {
       throw new DroverError('ARGUMENT_INVALID', 'To join, give both the url of a controller and --token-file', {
         issues: [{ path: token === undefined ? '--token-file' : 'controller', reason: 'is missing' }],
       });
@@ -89,7 +89,9 @@ export const agentJoin = defineCommand({
       {
         dataDirectory,
         environment: definedOnly(environment),
-        ...(joins ? { join: { controllerUrl: args.controller!, token: token! } } : {}),
+        ...(args.controller === undefined
+          ? {}
+          : { join: { controllerUrl: args.controller, ...(token === undefined ? {} : { token }) } }),
         ...(options.name === undefined ? {} : { name: options.name }),
         ...(options.address === undefined ? {} : { address: options.address }),
         ...(options.ports === undefined ? {} : { ports: options.ports }),

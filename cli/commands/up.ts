@@ -107,7 +107,7 @@ export const up = defineCommand({
           environment: Object.fromEntries(
             Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
           ),
-          ...(made === undefined ? {} : { join: { controllerUrl: controller.url, token: made.token } }),
+          join: { controllerUrl: controller.url, ...(made === undefined ? {} : { token: made.token }) },
         },
         stopAgent.signal,
         stderr,

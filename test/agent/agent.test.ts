@@ -94,6 +94,23 @@ test('a controller that is added while no plan changes is known from the next he
   await eventually(() => assert.deepEqual(remembered(agent), [controller.url, added]));
 });
 
+test('a host whose controllers have all moved finds one again where it is told to look, and remembers it', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const first = await cluster.startController();
+  const agent = await startAgent(t, { cluster, controller: first });
+  await agent.kill();
+  await first.kill();
+  const moved = await cluster.startController();
+  const before = cluster.hellos;
+  agent.start({ join: { controllerUrl: moved.url } });
+  await eventually(() => assert.ok(cluster.hellos > before, agent.log), { timeoutMs: 10_000 });
+  await eventually(() => assert.equal(remembered(agent)[0], moved.url));
+
+  await agent.kill();
+  agent.start({ join: undefined });
+  await eventually(() => assert.ok(cluster.hellos > before + 1, agent.log), { timeoutMs: 10_000 });
+});
+
 test('an agent starts though the disk does not take who it is', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });

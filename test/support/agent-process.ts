@@ -25,13 +25,14 @@ export interface StartAgentOptions {
 export class AgentProcess {
   readonly data: string;
   readonly #config: string;
+  #options: AgentOptionsInput;
   readonly #log: string[] = [];
   #child: ChildProcess | null = null;
 
   constructor(directory: string, options: AgentOptionsInput) {
     this.data = options.dataDirectory;
     this.#config = join(directory, 'agent-config.json');
-    writeFileSync(this.#config, JSON.stringify(options), { mode: 0o600 });
+    this.#options = options;
   }
 
   get pid(): number {
@@ -42,7 +43,10 @@ export class AgentProcess {
     return this.#log.join('');
   }
 
-  start(): void {
+  /** `change` are options that it has from now on. */
+  start(change: Partial<AgentOptionsInput> = {}): void {
+    this.#options = { ...this.#options, ...change };
+    writeFileSync(this.#config, JSON.stringify(this.#options), { mode: 0o600 });
     const child = spawn(process.execPath, [mainPath, this.#config], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, AGENT_SECRET: 'must not reach a worker' },
