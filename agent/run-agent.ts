@@ -8,6 +8,7 @@ import { type DataPaths, openDataDirectory } from './data-paths.ts';
 import { forgetIdentity, loadIdentity, type NodeIdentity } from './join/identity.ts';
 import { join } from './join/join.ts';
 import { readNodeFacts } from './join/node-facts.ts';
+import { stopOtherRouter } from './routing/stop-other-router.ts';
 import { stopRouter } from './stop-everything.ts';
 
 /**
@@ -35,6 +36,7 @@ export async function runAgent(
   );
   try {
     const identity = await joinOnce(options, paths, logger);
+    await stopOtherRouter(paths, options.router, logger);
     const agent = new Agent({ identity, facts: readNodeFacts(options), options, paths, logger });
     const end = await agent.run(signal);
     if (end !== 'removed') return;

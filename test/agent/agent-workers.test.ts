@@ -54,6 +54,27 @@ test('a router is launched, outlives its agent, applies the table, and its ackno
   await eventually(() => assert.equal(cluster.reports.at(-1)?.router?.epoch, 8, agent.log), { timeoutMs: 10_000 });
 });
 
+test('an agent that wants its router elsewhere, or none, leaves none where an earlier one had it', async (t) => {
+  const cluster = await startFakeCluster(t);
+  const controller = await cluster.startController();
+  const [first, second] = [`127.0.0.1:${await ownPort()}`, `127.0.0.1:${await ownPort()}`];
+  const agent = await startAgent(t, { cluster, controller, options: { router: first } });
+  const listens = (address: string) => fetch(`http://${address}/`).then(({ status }) => status === 404);
+  await eventually(() => listens(first), { timeoutMs: 10_000 });
+
+  await agent.kill('SIGKILL');
+  agent.start({ router: second });
+  await eventually(() => listens(second), { timeoutMs: 10_000 });
+  await assert.rejects(listens(first));
+  await eventually(() => assert.equal(cluster.reports.at(-1)?.router?.listen, second));
+
+  await agent.kill('SIGKILL');
+  const before = cluster.hellos;
+  agent.start({ router: undefined });
+  await eventually(() => assert.ok(cluster.hellos > before, agent.log), { timeoutMs: 10_000 });
+  await assert.rejects(listens(second));
+});
+
 test('a host whose list lacks the controller that it speaks with asks that one too, and names it to workers', async (t) => {
   const cluster = await startFakeCluster(t);
   const controller = await cluster.startController();
