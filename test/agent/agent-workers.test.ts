@@ -47,11 +47,14 @@ test('a router is launched, outlives its agent, applies the table, and its ackno
   await eventually(() => assert.equal(cluster.reports.at(-1)?.router?.epoch, 7, agent.log), { timeoutMs: 10_000 });
   assert.equal(await (await fetch(`http://${listen}/`)).text(), `${pid} 0`);
 
+  const record = () => readFileSync(join(agent.data, 'router/router.json'), 'utf8');
+  const before = record();
   await agent.kill('SIGKILL');
   assert.equal(await (await fetch(`http://${listen}/`)).text(), `${pid} 0`);
   agent.start();
   cluster.updatePlan({ routes: { epoch: 8, generation: 'g1', services } });
   await eventually(() => assert.equal(cluster.reports.at(-1)?.router?.epoch, 8, agent.log), { timeoutMs: 10_000 });
+  assert.equal(record(), before, 'the same process');
 });
 
 test('an agent that wants its router elsewhere, or none, leaves none where an earlier one had it', async (t) => {
