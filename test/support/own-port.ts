@@ -18,10 +18,8 @@ export function ownPort(inARow = 1): Promise<number> {
 async function take(count: number): Promise<number> {
   for (;;) {
     if (block === undefined || next + count - 1 > block.to) {
-      const reserved = await reservePortBlock();
-      process.once('exit', () => void reserved.release());
-      block = reserved;
-      next = reserved.from;
+      block = await reservePortBlock();
+      next = block.from;
     }
     const first = next;
     next += count;
