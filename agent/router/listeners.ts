@@ -18,6 +18,7 @@ export class Listeners {
   /** Out of the table, with connections whose last request is not answered yet. */
   #closing = new Set<Front>();
   #failed = new Map<number, string>();
+  #wanted: readonly number[] = [];
   #retry: NodeJS.Timeout | null = null;
 
   constructor(options: ListenersOptions) {
@@ -36,6 +37,7 @@ export class Listeners {
 
   /** Opens what is missing and closes what is no longer wanted; resolves when each port is bound or has failed. */
   async set(ports: readonly number[]): Promise<void> {
+    this.#wanted = ports;
     for (const [port, front] of this.#open) {
       if (ports.includes(port)) continue;
       this.#open.delete(port);
@@ -47,6 +49,7 @@ export class Listeners {
   }
 
   close(): void {
+    this.#wanted = [];
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     for (const front of this.#open.values()) this.#close(front);
@@ -61,12 +64,18 @@ export class Listeners {
 
   async #listen(port: number): Promise<void> {
     const front = this.#options.createFront(port);
-    try {
-      await front.listen(port, this.#options.host);
+    const failure = await front.listen(port, this.#options.host).then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error.code ?? 'UNKNOWN',
+    );
+    // The table may have changed meanwhile; and of a retry and a new table that try at once the second finds the first there.
+    if (!this.#wanted.includes(port)) {
+      if (failure === null) front.close();
+    } else if (failure === null) {
       this.#failed.delete(port);
       this.#open.set(port, front);
-    } catch (error) {
-      this.#failed.set(port, (error as NodeJS.ErrnoException).code ?? 'UNKNOWN');
+    } else if (!this.#open.has(port)) {
+      this.#failed.set(port, failure);
     }
   }
 
