@@ -47,7 +47,8 @@ export function removeWorkerRecord(directory: string, instanceId: string): void 
 export function appendExitRecord(directory: string, record: ExitRecord): void {
   const { exits } = bundlePaths(directory);
   if ((statSync(exits, { throwIfNoEntry: false })?.size ?? 0) > MAX_EXITS_BYTES) renameSync(exits, `${exits}.1`);
-  appendFileSync(exits, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+  // The one before may have been cut short by a full disk, and must not take this one with it.
+  appendFileSync(exits, `\n${JSON.stringify(record)}\n`, { mode: 0o600 });
 }
 
 function workerRecordPath(directory: string, instanceId: string): string {

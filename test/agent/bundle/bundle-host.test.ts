@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BundleHost } from '../../../agent/bundle/bundle-host.ts';
@@ -30,4 +30,9 @@ test('a recorded end counts until the host is booted again, whatever became of i
   assert.equal(host.recordedExit('job@1', 'of-this-boot')?.at, 0);
   assert.equal(host.recordedExit('job@1', 'of-another-boot'), null);
   assert.equal(host.recordedExit('job@1', 'unknown'), null);
+
+  // As by a disk that became full.
+  appendFileSync(join(root, 'job@1/exits.jsonl'), '{"instanceId":"cut-sho');
+  record('after-it', {});
+  assert.equal(host.recordedExit('job@1', 'after-it')?.code, 0);
 });
