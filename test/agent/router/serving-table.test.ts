@@ -211,14 +211,14 @@ test('control socket and state are for this user only, and nonsense on the socke
 test('SIGTERM lets requests in flight end and takes no new ones; SIGINT and SIGHUP do nothing', async (t) => {
   const router = await startRouter(t);
   const mayAnswer = Promise.withResolvers<void>();
-  const worker = await startWorker(t, async (_request, response) => {
-    await mayAnswer.promise;
+  const worker = await startWorker(t, async (request, response) => {
+    if (request.url === '/slow') await mayAnswer.promise;
     response.end('finished');
   });
   await router.route([web([worker.port])]);
   process.kill(router.record.pid, 'SIGINT');
   process.kill(router.record.pid, 'SIGHUP');
-  const slow = call(router.url);
+  const slow = call(router.url, { path: '/slow' });
   await eventually(async () => (await router.client.stats()).services.web?.inFlight === 1);
   process.kill(router.record.pid, 'SIGTERM');
   await eventually(async () => {
