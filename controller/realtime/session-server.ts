@@ -111,7 +111,8 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
       };
       socket.on(name as keyof AgentToController, listener as never);
     };
-    answer('hello', z.object({ facts: nodeFactsSchema, agentId: z.string().max(128) }), async ({ facts }) => {
+    answer('hello', z.object({ facts: nodeFactsSchema, agentId: z.string().max(128) }), async ({ facts, agentId }) => {
+      socket.data.agentId = agentId;
       // One that was removed while it was away is told by its plan to stop all and leave.
       if (await store.nodes.wasRemoved(nodeId)) return planOf(nodeId);
       await store.nodes.hello(nodeId, facts);
@@ -127,7 +128,9 @@ export function createSessionServer(deps: SessionServerDeps): SessionServer {
     answer('plan', z.object({}), () => planOf(nodeId));
     answer('report', reportSchema, async (report) => {
       if (report.runs !== undefined) await deps.jobRuns?.report(nodeId, report.runs);
-      return { planVersion: snapshots.note(await store.instances.report(nodeId, socket.id, report)) };
+      // Its reports are numbered over all of its sessions: one that was read late here says less than what came elsewhere.
+      const agentId = socket.data.agentId ?? socket.id;
+      return { planVersion: snapshots.note(await store.instances.report(nodeId, agentId, report)) };
     });
     socket.on('disconnect', (reason) => logger.info('agent disconnected', { nodeId, reason }));
   };

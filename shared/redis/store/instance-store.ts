@@ -21,7 +21,7 @@ export function createInstanceStore(context: StoreContext): InstanceStore {
     async get(id) {
       return (await readInstance(context, id))?.instance ?? null;
     },
-    report: (nodeId, sessionId, report) => takeInReport(context, nodeId, sessionId, report),
+    report: (nodeId, agentId, report) => takeInReport(context, nodeId, agentId, report),
   };
 
   async function instanceSets(): Promise<string[]> {

@@ -138,10 +138,10 @@ export interface InstanceStore {
   get(id: string): Promise<Instance | null>;
   /**
    * A node's report. Only instances of that node are touched, states only advance, an older `sequence` of the same
-   * `sessionId` is ignored, and `router` becomes the status of the node's router. Appends an event per change of state,
+   * `agentId` is ignored, and `router` becomes the status of the node's router. Appends an event per change of state,
    * health or restarts, and wakes only if something that matters changed. Returns the version of desired state.
    */
-  report(nodeId: string, sessionId: string, report: Report): Promise<number>;
+  report(nodeId: string, agentId: string, report: Report): Promise<number>;
 }
 
 export interface RouteStore {

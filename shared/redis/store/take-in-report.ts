@@ -13,7 +13,7 @@ import type { StoreContext } from './store-context.ts';
 export async function takeInReport(
   context: StoreContext,
   nodeId: string,
-  sessionId: string,
+  agentId: string,
   report: Report,
 ): Promise<number> {
   const { keys } = context;
@@ -22,13 +22,13 @@ export async function takeInReport(
       Promise.all([redis.hget(keys.nodes, nodeId), redis.hget(keys.reports, nodeId), redis.hget(keys.routers, nodeId)]),
     );
     // A removed node learns of it from its plan.
-    if (node === null || isOutdated(lastReport, sessionId, report.sequence)) return { result: undefined };
+    if (node === null || isOutdated(lastReport, agentId, report.sequence)) return { result: undefined };
 
     const expect: Expectation[] = [
       { key: keys.nodes, field: nodeId, text: node },
       { key: keys.reports, field: nodeId, text: lastReport },
     ];
-    const write: Write[] = [['HSET', keys.reports, nodeId, `${report.sequence} ${sessionId}`]];
+    const write: Write[] = [['HSET', keys.reports, nodeId, `${report.sequence} ${agentId}`]];
     const events: NewEvent[] = [];
     const released: string[] = [];
     let matters = false;
@@ -78,10 +78,10 @@ export async function takeInReport(
   return Number((await context.ask('read the version', (redis) => redis.get(keys.version))) ?? 0);
 }
 
-function isOutdated(lastReport: string | null, sessionId: string, sequence: number): boolean {
+function isOutdated(lastReport: string | null, agentId: string, sequence: number): boolean {
   if (lastReport === null) return false;
-  const [lastSequence = '0', lastSession] = lastReport.split(' ', 2);
-  return lastSession === sessionId && sequence <= Number(lastSequence);
+  const [lastSequence = '0', lastAgent] = lastReport.split(' ', 2);
+  return lastAgent === agentId && sequence <= Number(lastSequence);
 }
 
 type RouterReport = NonNullable<Report['router']>;

@@ -69,6 +69,25 @@ test('a heartbeat is answered with the controllers there are, also one that came
   );
 });
 
+test('what an agent had said before it moved to another session takes back nothing that it says there', async (t) => {
+  const { store, connect, joinHost } = await build(t);
+  const identity = await joinHost();
+  const open = async (agentId: string) => {
+    const session = connect(identity);
+    await session.ask<Plan>('hello', { facts, agentId });
+    return async (sequence: number, epoch: number) => {
+      const router = { epoch, generation: '', busy: [], errors: [], listen: '' };
+      const reply = await session.ask('report', { sequence, planVersion: 0, instances: [], router });
+      assert.ok(reply.ok);
+      return (await store.routes.routers())[0]?.epoch;
+    };
+  };
+  assert.equal(await (await open('one'))(5, 50), 50);
+  assert.equal(await (await open('one'))(4, 40), 50, 'a controller that was paused has only now read it');
+  assert.equal(await (await open('one'))(6, 60), 60);
+  assert.equal(await (await open('started anew'))(1, 70), 70);
+});
+
 test('a connection without a certificate of a node gets no session', async (t) => {
   const { connect, joinHost } = await build(t);
   const { authority } = await joinHost();

@@ -100,7 +100,7 @@ test('a node speaks for its own instances only, and unknown ones are passed over
   assert.equal(await fixture.store.instances.get('nobody'), null);
 });
 
-test('an older report of the same session is ignored; a new session starts over', async (t) => {
+test('an older report of the same agent is ignored; an agent that was started anew starts over', async (t) => {
   const fixture = await withInstances(t);
   const { store } = fixture;
   await store.instances.report('node-a', 's', { ...report(['i1', { health: 'healthy' }]), sequence: 7 });
