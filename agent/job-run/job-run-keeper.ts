@@ -6,6 +6,7 @@ import type { Logger } from '../../shared/runtime/logger.ts';
 import type { Preparer } from '../artifact/preparer.ts';
 import type { BundleHost } from '../bundle/bundle-host.ts';
 import { bundleKey } from '../data-paths.ts';
+import { processAgeMs } from '../process/process-age.ts';
 import { readExitRecords } from '../shim/discover.ts';
 import type { Bundle, WorkerExit, WorkerSnapshot } from '../shim/protocol.ts';
 import { runBundleKey, runInstance } from './make-run-bundle.ts';
@@ -120,11 +121,10 @@ export class JobRunKeeper {
     };
   }
 
-  /** An agent that finds the process running takes its age from the wall clock, once. */
   #runningForMs(kept: KeptRun, worker: WorkerSnapshot | null): number {
     const { clock } = this.#options;
-    if (worker?.startedAt == null) return 0;
-    kept.startedAtMs ??= clock.monotonicMs() - Math.max(0, clock.nowMs() - worker.startedAt);
+    if (worker?.startTime == null) return 0;
+    kept.startedAtMs ??= clock.monotonicMs() - processAgeMs(worker.startTime);
     return clock.monotonicMs() - kept.startedAtMs;
   }
 

@@ -8,13 +8,15 @@ import { type AgentProcess, isProcessAlive, startAgent, workersDirectory } from 
 import { eventually } from '../support/eventually.ts';
 import { type FakeCluster, startFakeCluster } from '../support/fake-cluster.ts';
 import { sampleRun } from '../support/sample-job-run.ts';
+import { createClocks } from '../support/shifted-clock.ts';
+import { tempDirectory } from '../support/temp-directory.ts';
 
 const patience = { timeoutMs: 15_000 };
 
 /** Their own on this machine, because processes are looked for by them. */
 const ids = Object.fromEntries(
-  ['env', 'none', 'slow', 'kill', 'lost', 'stop'].map((name) => [name, `j-${name}-${process.pid}`]),
-) as Record<'env' | 'none' | 'slow' | 'kill' | 'lost' | 'stop', string>;
+  ['env', 'none', 'slow', 'kill', 'step', 'after', 'lost', 'stop'].map((name) => [name, `j-${name}-${process.pid}`]),
+) as Record<'env' | 'none' | 'slow' | 'kill' | 'step' | 'after' | 'lost' | 'stop', string>;
 
 async function open(t: TestContext): Promise<{ cluster: FakeCluster; agent: AgentProcess }> {
   const cluster = await startFakeCluster(t);
@@ -107,6 +109,22 @@ test('with its agent killed the process goes on, and the next agent tells of its
   const { outcome, signal } = await ended(cluster, ids.kill);
   assert.deepEqual([outcome, signal], ['failed', 'SIGKILL']);
   assert.deepEqual(pidsOf(ids.kill), []);
+});
+
+test('a run is not taken for older than it is by an agent whose wall clock has been put forward since', async (t) => {
+  const clock = createClocks(tempDirectory(t))?.('agent');
+  if (clock === undefined) return t.skip('no C compiler here');
+  const { cluster, agent } = await open(t);
+  cluster.updatePlan({ runs: [runOf(ids.step, 'ignores-sigint.mjs', { maxRunMs: 60_000 })] });
+  await eventually(() => statusOf(cluster, ids.step)?.state === 'running', patience);
+  await agent.kill('SIGKILL');
+  const { hellos } = cluster;
+  clock.moveBy(3_600);
+  await clock.around(async () => agent.start());
+  await eventually(() => cluster.hellos > hellos, patience);
+  cluster.updatePlan({ runs: [...cluster.plan.runs, runOf(ids.after, 'tells-its-run.cjs')] });
+  assert.equal((await ended(cluster, ids.after)).outcome, 'succeeded');
+  assert.equal(statusOf(cluster, ids.step)?.state, 'running', agent.log);
 });
 
 test('with agent and shim killed the process is ended by identity, and the run is lost: it is not begun again', async (t) => {
