@@ -93,7 +93,7 @@ export class Draft {
 
   /** The longest it has ever been healthy without a break, as far as this leader knows. */
   longestHealthyMs(instance: Instance): number {
-    return Math.max(this.seen(instance)?.longestHealthyMs ?? 0, this.healthyForMs(instance));
+    return this.seen(instance)?.longestHealthyMs ?? 0;
   }
 
   #put(instance: Instance): void {

@@ -24,7 +24,10 @@ export interface InstanceObservation {
   /** Since when it has this health; for `healthy` the age that its agent reports is taken into account. */
   readonly healthAtMs: number;
   readonly healthyForMs: number;
-  /** Its longest time in good health without a break, up to this observation; 0 is never healthy. */
+  /**
+   * Its longest time in good health without a break, as far as its node was heard: the silence of a node that has just been
+   * cut off is no good health. 0 is never healthy.
+   */
   readonly longestHealthyMs: number;
   /** Restarts when it was first healthy; null before. */
   readonly restartsWhenHealthy: number | null;
@@ -89,7 +92,8 @@ export function observe(
   }
   const instances: Record<string, InstanceObservation> = {};
   for (const instance of snapshot.instances) {
-    instances[instance.id] = observeInstance(memory?.instances[instance.id], instance, nowMs);
+    const heardAtMs = nodes[instance.nodeId]?.changedAtMs ?? nowMs;
+    instances[instance.id] = observeInstance(memory?.instances[instance.id], instance, { nowMs, heardAtMs });
   }
   const deployments: Record<string, DeploymentObservation> = {};
   for (const { id, state, progress, failures } of snapshot.deployments) {
@@ -112,7 +116,7 @@ export function observe(
 function observeInstance(
   before: InstanceObservation | undefined,
   instance: Instance,
-  nowMs: number,
+  { nowMs, heardAtMs }: { readonly nowMs: number; readonly heardAtMs: number },
 ): InstanceObservation {
   const { state, health, healthyForMs, restarts } = instance.status;
   const healthy = health === 'healthy';
@@ -129,7 +133,7 @@ function observeInstance(
     health,
     healthAtMs,
     healthyForMs,
-    longestHealthyMs: Math.max(before?.longestHealthyMs ?? 0, healthy ? nowMs - healthAtMs : 0),
+    longestHealthyMs: Math.max(before?.longestHealthyMs ?? 0, healthyForMs, healthy ? heardAtMs - healthAtMs : 0),
     restartsWhenHealthy: before?.restartsWhenHealthy ?? (healthy ? restarts : null),
   };
 }

@@ -105,3 +105,26 @@ test('a first deployment that has failed is not tried again by itself, however l
   });
   assert.deepEqual(decideAfter(seen(0), seen(3_600_000)), []);
 });
+
+test('a deployment does not succeed while the node is silent on which an instance is still watched', () => {
+  const at = (atMs: number, heartbeat: number, healthyForMs = 0) => {
+    const instances = [makeInstance('new', { revision: 2, deploymentId: 'd1', status: { healthyForMs } })];
+    const target = { revision: 2, generation: 0 };
+    const services = [makeService({ target, deploymentId: 'd1', lastRevision: 2 })];
+    const specs = [makeSpec(), makeSpec({ args: ['v2'] })];
+    const nodes = nodesAt(heartbeat);
+    return { atMs, snapshot: makeSnapshot({ nodes, specs, services, deployments: [makeDeployment()], instances }) };
+  };
+  const { monitorMs } = makeSpec().update;
+  assert.deepEqual(changes(at(0, 1), at(monitorMs - 500, 2), at(monitorMs + 500, 2)), []);
+  const heard = changes(at(0, 1), at(monitorMs - 500, 2), at(monitorMs + 500, 3));
+  assert.deepEqual(
+    heard.map(({ state }) => state),
+    ['succeeded'],
+  );
+  assert.equal(
+    changes(at(0, 1), at(100, 1, monitorMs)).length,
+    1,
+    'its agent says that it has been well for long enough',
+  );
+});
