@@ -9,7 +9,8 @@ import type { ActionContext, ActionOf } from './action-context.ts';
 
 /**
  * Publishes the next epoch: the last one plus one, or the clock of Redis in milliseconds, whichever is higher, so that a store
- * that lost its last writes gives no number again that a router has. An instance keeps the first epoch that had it no
+ * that lost its last writes gives no number again that a router has; and higher than what a router is known to have, since
+ * the clock may have been set back. An instance keeps the first epoch that had it no
  * longer; one that has gone in between needs none. Equal content and nothing newly drained is no new epoch, unless a router
  * has a later one than the store.
  */
@@ -25,9 +26,10 @@ export async function publishRoutes(context: ActionContext, action: ActionOf<'pu
     ]),
   );
   const current = parseRoutes(text ?? '', generation ?? '');
+  const ahead = routers.map((text) => JSON.parse(text) as RouterStatus).filter((router) => isAhead(router, current));
   const clockMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
   const table: RoutingTable = {
-    epoch: Math.max(current.epoch + 1, clockMs),
+    epoch: Math.max(current.epoch + 1, clockMs, ...ahead.map(({ epoch }) => epoch + 1)),
     generation: generation ?? '',
     services: [...action.services],
   };
@@ -42,8 +44,7 @@ export async function publishRoutes(context: ActionContext, action: ActionOf<'pu
     write.push(['HSET', keys.instances, instanceId, JSON.stringify(next)]);
   }
   const same = canonicalJson(current.services) === canonicalJson(table.services);
-  const isLost = routers.some((router) => isAhead(JSON.parse(router) as RouterStatus, current));
-  const changed = write.length > 0 || !same || isLost || current.generation !== table.generation;
+  const changed = write.length > 0 || !same || ahead.length > 0 || current.generation !== table.generation;
   if (changed) write.push(['SET', keys.routes, JSON.stringify(table)]);
   const { committed } = await commit(store, 'publish the routes', {
     term,

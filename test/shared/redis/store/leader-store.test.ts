@@ -141,6 +141,10 @@ test('a store that lost its last writes gives no routing epoch again, and anothe
   assert.equal(await publish(80), first, 'nothing is new');
   await report(2, lost);
   assert.ok((await publish(80)) > lost);
+  const hourMs = 3_600_000;
+  await report(3, lost + hourMs);
+  assert.ok((await publish(80)) > lost + hourMs, 'the clock was set back');
+  await report(4, lost);
   await client.set(routes, kept);
   assert.ok((await publish(82)) > lost);
 });
