@@ -40,7 +40,8 @@ export function createServicesAccess(options: ServicesAccessOptions): ServicesAc
         await redis.acl('SETUSER', prefix, ...userRules(prefix, redisPassword));
         granted = withUser(redisUrl, prefix, redisPassword);
       } catch (error) {
-        if (redis.status !== 'ready') return;
+        // Without an answer it is not known, and workers that start now would be without Redis for as long as they live.
+        if ((error as Error).name !== 'ReplyError') return;
         granted = null;
         logger.warn(
           'Services get no Redis: no user could be made for them. Give them one with --services-redis-url-file',

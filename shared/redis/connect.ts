@@ -36,6 +36,8 @@ const profiles: Record<RedisProfile, RedisOptions> = {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: commandTimeoutMs,
+    // A connection that is dead without a word would be asked for as long as the kernel believes in it: a quarter of an hour.
+    socketTimeout: commandTimeoutMs,
   },
   pubsub: { maxRetriesPerRequest: null, autoResubscribe: true, enableOfflineQueue: true },
 };

@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import { Redis } from 'ioredis';
 
 import { createServicesAccess } from '../../controller/services-access.ts';
+import { connectRedis } from '../../shared/redis/connect.ts';
 import { silentLogger } from '../../shared/runtime/logger.ts';
 import { startRedis } from '../support/redis.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 const base = {
   servicesRedisUrl: undefined,
@@ -79,6 +81,21 @@ test('without the right to make users services get no Redis, and the controller 
   const access = createServicesAccess({ ...base, redisUrl: redis.url });
   await access.grant(limited);
   assert.deepEqual(access.coordination, { redisUrl: null, prefix: 'drover-services', apiToken: 'drvs_token' });
+});
+
+test('a Redis that does not answer for a while takes no access away', async (t) => {
+  const redis = await startRedis(t);
+  const proxy = await startTcpProxy(t, redis);
+  const { client, ready, close } = connectRedis(`redis://127.0.0.1:${proxy.port}`, 'coord');
+  t.after(close);
+  await ready();
+  const access = createServicesAccess({ ...base, redisUrl: redis.url });
+  await access.grant(client);
+  const { redisUrl } = access.coordination;
+  proxy.freeze();
+  await access.grant(client);
+  assert.notEqual(redisUrl, null);
+  assert.equal(access.coordination.redisUrl, redisUrl);
 });
 
 test('Sentinels keep their addresses, with the user of the services', async (t) => {

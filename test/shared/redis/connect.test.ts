@@ -26,3 +26,16 @@ test('a subscriber that is closed while it subscribes anew leaves no rejection u
   await eventually(() => proxy.connections === 0);
   assert.deepEqual(unhandled, []);
 });
+
+test('a connection that gives no answer is left for a new one', async (t) => {
+  const server = await startRedis(t);
+  const proxy = await startTcpProxy(t, server);
+  const connection = connectRedis(`redis://127.0.0.1:${proxy.port}`, 'coord');
+  t.after(() => connection.close());
+  await connection.ready();
+  proxy.freeze();
+  await assert.rejects(connection.client.get('x'));
+  await eventually(() => assert.equal(connection.state, 'down'));
+  proxy.thaw();
+  await connection.ready();
+});
