@@ -13,7 +13,7 @@ export const agentJoin = defineCommand({
   arguments: {
     controller: {
       form: '[controller]',
-      summary: 'URL of any controller; not needed once the host has joined',
+      summary: 'URL of any controller; once the host has joined, only needed when all have new addresses',
       schema: z.url({ protocol: /^https$/, error: 'must be a url such as https://ctl-1:7700' }).optional(),
     },
   },
