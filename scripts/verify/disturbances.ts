@@ -1,3 +1,4 @@
+import { isTerminal } from '../../shared/state/instance-states.ts';
 import { killProcessesOf } from '../cluster/host-processes.ts';
 import { runDrover } from '../cluster/run-drover.ts';
 import { waitUntil } from '../cluster/wait-until.ts';
@@ -20,8 +21,11 @@ export function rollingDeploys({ atOnce }: { readonly atOnce: boolean }): Distur
     title: 'a rolling deploy of every service',
     mayFail: false,
     async act({ cluster, env }, claim) {
+      // One that failed while the machine was busy and has been replaced stays on the list for a while.
       const wanted = async (service: string) =>
-        (await cluster.client.listInstances({ query: { service } })).filter(({ desired }) => desired === 'run');
+        (await cluster.client.listInstances({ query: { service } })).filter(
+          ({ desired, status }) => desired === 'run' && !isTerminal(status.state),
+        );
       const reload = async (service: string) => {
         const before = new Set((await wanted(service)).map(({ id }) => id));
         const { code, elapsedMs, stderr } = await runDrover(['reload', service], { env: { ...env } });

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stopEverything } from '../../agent/stop-everything.ts';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { isProcessAlive, startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { startFakeCluster } from '../support/fake-cluster.ts';
@@ -59,7 +58,7 @@ test('a service that must not run cut off is stopped by the clock of its host', 
   const agent = await startAgent(t, { cluster, controller });
   cluster.addRevision('only', { ...web, placement: { onDisconnect: 'stop', stopAfterMs: 1_500 } });
   cluster.addRevision('web', web);
-  const [port, other] = [await freePort(), await freePort()];
+  const [port, other] = [await ownPort(), await ownPort()];
   cluster.want([
     { instanceId: 'only-0-a', service: 'only', port },
     { instanceId: 'web-0-a', service: 'web', port: other },
@@ -89,7 +88,7 @@ test('a disk that does not take the time of the last contact costs no session', 
 test('a plan of an earlier leader is refused', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('web', web);
   cluster.updatePlan({ term: 5 });
   cluster.want([{ instanceId: 'web-0-a', service: 'web', port }]);

@@ -4,7 +4,6 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create } from 'tar';
-import { freePort } from '../../shared/runtime/free-port.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { eventually } from '../support/eventually.ts';
 import { type FakeCluster, startFakeCluster } from '../support/fake-cluster.ts';
@@ -17,7 +16,7 @@ test('log lines are read from the host, and nothing is lost when files are rotat
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
   cluster.addRevision('web', web);
-  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await freePort() }]);
+  cluster.want([{ instanceId: 'web-0-a', service: 'web', port: await ownPort() }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
   const query = {
     instanceId: 'web-0-a',
@@ -34,9 +33,9 @@ test('log lines are read from the host, and nothing is lost when files are rotat
 test('a router is launched, outlives its agent, applies the table, and its acknowledgement is reported', async (t) => {
   const cluster = await startFakeCluster(t);
   const controller = await cluster.startController();
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await ownPort()}`;
   const agent = await startAgent(t, { cluster, controller, options: { router: listen } });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('web', web);
   cluster.want([{ instanceId: 'web-0-a', service: 'web', port }]);
   await eventually(() => assert.equal(cluster.status('web-0-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
@@ -98,7 +97,7 @@ test('an artifact is fetched, unpacked and run, and workers get no secret of the
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
   const artifact = await packServer(t, cluster, 'JSON.stringify(process.env)');
   cluster.addRevision('app', { script: 'server.mjs', env: { COLOUR: 'blue' }, expectListen: true }, { artifact });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.want([{ instanceId: 'app-3-a', service: 'app', port, slot: 3 }]);
   await eventually(() => assert.equal(cluster.status('app-3-a').health, 'healthy', agent.log), { timeoutMs: 10_000 });
   const seen = (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as Record<string, string>;
@@ -118,7 +117,7 @@ test('an artifact is fetched, unpacked and run, and workers get no secret of the
 test('two workers in cluster mode share a port, and one drains while the other serves', async (t) => {
   const cluster = await startFakeCluster(t);
   const agent = await startAgent(t, { cluster, controller: await cluster.startController() });
-  const port = await freePort();
+  const port = await ownPort();
   cluster.addRevision('web', { ...web, execMode: 'cluster' });
   const [first, second] = ['web-0-a', 'web-1-a'].map((instanceId, slot) => ({
     instanceId,

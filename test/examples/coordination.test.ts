@@ -112,8 +112,11 @@ test('election.js has one leader; the next leads when it hands over, stops, or i
 test('cron.js runs each tick on one instance, and goes on when that one is killed', async () => {
   const [a, b] = await runTwo('cron.js', { SCHEDULE: '* * * * * *' });
   const ran = () => `${a.output()}\n${b.output()}`.match(/(?<=ran )\S+/g) ?? [];
-  const { status } = await post(`${a.url}/run`, {});
-  assert.equal(status, 202);
+  // An instance answers before its job is known to Redis.
+  await eventually(async () => {
+    const { status, body } = await post(`${a.url}/run`, {});
+    assert.equal(status, 202, JSON.stringify(body));
+  });
   await eventually(() => ran().length >= 3, { timeoutMs: 10_000 });
   b.child.kill('SIGKILL');
   const until = ran().length + 2;

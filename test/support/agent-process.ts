@@ -28,6 +28,8 @@ export class AgentProcess {
   #options: AgentOptionsInput;
   readonly #log: string[] = [];
   #child: ChildProcess | null = null;
+  /** From its first start to when a controller heard of it: how fast this machine is just now. */
+  connectedAfterMs = 0;
 
   constructor(directory: string, options: AgentOptionsInput) {
     this.data = options.dataDirectory;
@@ -91,10 +93,12 @@ export async function startAgent(
     rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     if (survivors.length > 0) throw new Error(`left over: ${JSON.stringify(survivors)}`);
   });
-  agent.start();
+  const startedAt = performance.now();
   const before = cluster.hellos;
+  agent.start();
   try {
-    await eventually(() => cluster.hellos > before, { timeoutMs: 15_000 });
+    await eventually(() => cluster.hellos > before, { timeoutMs: 60_000 });
+    agent.connectedAfterMs = performance.now() - startedAt;
   } catch (error) {
     throw new Error(`the agent did not connect: ${agent.log}`, { cause: error });
   }

@@ -27,6 +27,7 @@ import { formatJoinToken } from '../../shared/contracts/join-token.ts';
 import { toProblem } from '../../shared/contracts/problem.ts';
 import { type ServiceSpecInput, serviceSpecSchema } from '../../shared/contracts/spec.ts';
 import type { Lifetime } from './lifetime.ts';
+import { ownPort } from './own-port.ts';
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const dayMs = 86_400_000;
@@ -94,7 +95,8 @@ export class FakeCluster {
     this.#shownAuthority = other.caPem;
   }
 
-  async startController(port = 0): Promise<FakeController> {
+  /** At a port that stays its own, so that another may come there when it is gone. */
+  async startController(port?: number): Promise<FakeController> {
     const { certificate, key } = await this.#issueServer();
     const server = createServer({
       cert: certificate,
@@ -110,7 +112,7 @@ export class FakeCluster {
     });
     const io = this.#serveSessions(server);
     this.#serveRest(server);
-    server.listen(port, '127.0.0.1');
+    server.listen(port ?? (await ownPort()), '127.0.0.1');
     await once(server, 'listening');
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.#controllers.set(url, io);

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { z } from 'zod';
 import { DroverError, isDroverError } from '../../shared/contracts/drover-error.ts';
 import { toIssues } from '../../shared/contracts/issues.ts';
@@ -8,6 +7,7 @@ import type { Operation } from '../../shared/contracts/operation.ts';
 import { type OperationName, operations } from '../../shared/contracts/operations.ts';
 import { toProblem } from '../../shared/contracts/problem.ts';
 import type { Lifetime } from './lifetime.ts';
+import { ownPort } from './own-port.ts';
 
 export interface FakeCall {
   readonly operation: OperationName;
@@ -102,9 +102,10 @@ export async function startFakeRest(t: Lifetime, handlers: FakeHandlers = {}): P
       send(response, known.status, toProblem(known), 'application/problem+json');
     });
   });
-  server.listen(0, '127.0.0.1');
+  // It comes back there after `kill`, and nobody else must have come meanwhile.
+  const port = await ownPort();
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
 
   async function kill(): Promise<void> {
     if (!server.listening) return;

@@ -7,9 +7,9 @@ import { loadIdentity } from '../../../agent/join/identity.ts';
 import { join } from '../../../agent/join/join.ts';
 import { runAgent } from '../../../agent/run-agent.ts';
 import { formatJoinToken } from '../../../shared/contracts/join-token.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { startAgent } from '../../support/agent-process.ts';
 import { startFakeCluster } from '../../support/fake-cluster.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 
 const facts = {
@@ -75,7 +75,7 @@ test('a refused token, a malformed token and a controller that is not there are 
   const refused = join({ controllerUrl: url, token: unknown, facts, paths });
   await assert.rejects(refused, { code: 'JOIN_TOKEN_INVALID', message: 'The join token is not known' });
   await assert.rejects(join({ controllerUrl: url, token: 'nonsense', facts, paths }), { code: 'JOIN_TOKEN_INVALID' });
-  const nobody = `https://127.0.0.1:${await freePort()}`;
+  const nobody = `https://127.0.0.1:${await ownPort()}`;
   await assert.rejects(join({ controllerUrl: nobody, token: cluster.token, facts, paths }), {
     code: 'CONTROLLER_UNREACHABLE',
   });

@@ -6,14 +6,14 @@ import { test } from 'node:test';
 import { isAlive, readProcessIdentity } from '../../../agent/process/process-identity.ts';
 import { bundlePaths } from '../../../agent/shim/bundle-files.ts';
 import { connectShim } from '../../../agent/shim/client.ts';
-import { freePort } from '../../../shared/runtime/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { ownPort } from '../../support/own-port.ts';
 import { tempDirectory } from '../../support/temp-directory.ts';
 import { runShim } from './run-shim.ts';
 
 test('SIGHUP changes nothing, SIGTERM stops the workers and ends the shim', async (t) => {
   const shim = await runShim(t);
-  await shim.start('i-1', { port: await freePort() });
+  await shim.start('i-1', { port: await ownPort() });
   const { pid } = await shim.reaches('i-1', 'ready');
   const worker = readProcessIdentity(pid!)!;
   const identity = readProcessIdentity(shim.pid)!;
@@ -28,7 +28,7 @@ test('SIGHUP changes nothing, SIGTERM stops the workers and ends the shim', asyn
 test('shutdown is refused while workers live, and a broken line changes nothing', async (t) => {
   const shim = await runShim(t);
   const identity = readProcessIdentity(shim.pid)!;
-  await shim.start('i-1', { port: await freePort() });
+  await shim.start('i-1', { port: await ownPort() });
   const { pid } = await shim.reaches('i-1', 'ready');
   await assert.rejects(shim.client.request({ type: 'shutdown' }), { code: 'SHIM_BUSY' });
   await assert.rejects(shim.client.request({ type: 'forget', id: 'i-1' }), { code: 'INSTANCE_ALIVE' });
@@ -63,12 +63,13 @@ test('the directory, the bundle and the socket are for their owner only', async 
 
 test('a socket file that somebody deletes is made anew, so that an agent finds the workers again', async (t) => {
   const shim = await runShim(t);
-  await shim.start('i-1', { port: await freePort() });
+  await shim.start('i-1', { port: await ownPort() });
   const { pid } = await shim.reaches('i-1', 'ready');
   rmSync(shim.bundle.socketPath);
   await eventually(() => existsSync(shim.bundle.socketPath));
   assert.equal((await shim.worker('i-1')).pid, pid, 'the connection that was there still serves');
-  const client = await connectShim({ socketPath: shim.bundle.socketPath, onState() {} });
+  // The file is there a moment before anybody listens at it.
+  const client = await eventually(() => connectShim({ socketPath: shim.bundle.socketPath, onState() {} }));
   t.after(() => client.close());
   assert.equal(client.welcome.workers[0]?.pid, pid);
 });
