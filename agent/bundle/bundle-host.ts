@@ -9,6 +9,7 @@ import { bundlePaths, readJsonFile } from '../shim/bundle-files.ts';
 import { connectShim, type ShimClient } from '../shim/client.ts';
 import { cleanLeftovers, discoverShims, readExitRecords } from '../shim/discover.ts';
 import { launchShim } from '../shim/launch.ts';
+import { newSnapshot } from '../shim/new-snapshot.ts';
 import type { Bundle, ExitRecord, ShimRecord, ShimRequest, WorkerSnapshot } from '../shim/protocol.ts';
 
 /** For a shim that lives and does not answer (stopped, or on a host out of memory). */
@@ -108,6 +109,10 @@ export class BundleHost {
     if (hosted === undefined || client === null) throw new Error(`The shim of ${key} is not connected`);
     await client.request(request);
     if (request.type === 'forget') hosted.workers.delete(request.id);
+    // The shim answers before it has a process to tell of. Until then the worker must not look as if it had to be started.
+    if (request.type === 'start' && hosted.client === client && !hosted.workers.has(request.instance.id)) {
+      hosted.workers.set(request.instance.id, newSnapshot(request.instance));
+    }
     // It ends now: nothing more may be asked of it, and only its end says that it is gone.
     if (request.type === 'shutdown' && hosted.client === client) hosted.state = 'connecting';
   }
