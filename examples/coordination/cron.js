@@ -35,7 +35,8 @@ const server = createServer(async (request, response) => {
     });
   } catch (error) {
     // The job goes on by itself when Redis is back; until then nobody knows its history.
-    answer(response, 200, { identity: drover.identity, redis: drover.state, runsHere, problem: error.message });
+    const status = request.method === 'POST' ? 503 : 200;
+    answer(response, status, { identity: drover.identity, redis: drover.state, runsHere, problem: error.message });
   }
 });
 
