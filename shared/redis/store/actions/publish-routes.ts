@@ -10,9 +10,8 @@ import type { ActionContext, ActionOf } from './action-context.ts';
 /**
  * Publishes the next epoch: the last one plus one, or the clock of Redis in milliseconds, whichever is higher, so that a store
  * that lost its last writes gives no number again that a router has; and higher than what a router is known to have, since
- * the clock may have been set back. An instance keeps the first epoch that had it no
- * longer; one that has gone in between needs none. Equal content and nothing newly drained is no new epoch, unless a router
- * has a later one than the store.
+ * the clock may have been set back. An instance keeps the first epoch that had it no longer; one that has gone in between
+ * needs none. Equal content and nothing newly drained is no new epoch, unless a router has a later one than the store.
  */
 export async function publishRoutes(context: ActionContext, action: ActionOf<'publishRoutes'>): Promise<boolean> {
   const { store, term, actor } = context;
